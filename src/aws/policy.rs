@@ -1,0 +1,75 @@
+//! The least policy for observing, from the read allow-list and the manifests.
+//!
+//! Decides which actions on which resources an account's observing role needs: what the declared
+//! scopes read, and nothing that writes. `moored iam observe` prints it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::allow_list::{IamResource, Operation};
+use crate::core::desired::Desired;
+use crate::core::identity::{ScopeKey, ScopeKind};
+use crate::core::index::Index;
+use crate::scopes;
+
+/// One policy document per account number.
+pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
+    let index = Index::new(desired);
+    let mut accounts: BTreeMap<String, BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>> = BTreeMap::new();
+    for account in desired.environments.values().flat_map(|environment| environment.accounts.values()) {
+        accounts.entry(account.id.to_string()).or_default();
+    }
+    for (account, statements) in &mut accounts {
+        for kind in ScopeKind::ALL {
+            let keys: Vec<&ScopeKey> = index.scopes.keys().filter(|key| key.kind == kind && *key.account == **account).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            for operation in scopes::operations(kind).iter().filter(|operation| operation.resource != IamResource::Unneeded) {
+                let resources = keys.iter().map(|key| resource(operation, key)).collect();
+                statements.entry((operation.resource, resources)).or_default().insert(operation.iam);
+            }
+        }
+    }
+    accounts.into_iter().map(|(account, statements)| (account, document(statements))).collect()
+}
+
+fn document(statements: BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>) -> Value {
+    let statements: Vec<Value> = statements
+        .into_iter()
+        .map(|((_, resources), actions)| {
+            let services: BTreeSet<&str> = actions.iter().filter_map(|action| action.split(':').next()).collect();
+            let sid: String = services.iter().map(|service| format!("Observe{}", capitalised(service))).collect();
+            json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+        })
+        .enumerate()
+        .map(|(at, mut statement)| {
+            // Sids must differ within a document.
+            let sid = statement["Sid"].as_str().map(|sid| format!("{sid}{at}"));
+            statement["Sid"] = sid.into();
+            statement
+        })
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+fn capitalised(service: &str) -> String {
+    let mut chars = service.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
+}
+
+/// The narrowest resource that an operation's permission can name for a scope.
+fn resource(operation: &Operation, key: &ScopeKey) -> String {
+    let (account, region, thing) = (&key.account, &key.region, &key.thing);
+    match operation.resource {
+        // `ecs:cluster` is no key of every one of these actions in every partition; `*` is honest.
+        IamResource::Unneeded | IamResource::Any | IamResource::AnyInCluster | IamResource::Role => "*".to_owned(),
+        IamResource::Cluster => format!("arn:aws:ecs:{region}:{account}:cluster/{thing}"),
+        IamResource::ServicesOfCluster => format!("arn:aws:ecs:{region}:{account}:service/{thing}/*"),
+        IamResource::Table => format!("arn:aws:dynamodb:{region}:{account}:table/{thing}"),
+        // The zone's id is not in the manifests.
+        IamResource::Zone => "arn:aws:route53:::hostedzone/*".to_owned(),
+        IamResource::HealthCheck => "arn:aws:route53:::healthcheck/*".to_owned(),
+    }
+}

@@ -1,0 +1,85 @@
+//! `moored check`: one pass, one report, one exit code.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::{self, CloudOption, Filters, Format, Manifests};
+use super::{Outcome, render, setup};
+use crate::clock::Clock;
+use crate::core::drift::Severity;
+use crate::core::report::Report;
+use crate::engine::watch::Watch;
+
+/// Read everything once and report what drifted
+///
+/// Exit codes: 0 in sync (converging or ignored alone too), 2 drift, 3 no drift but not everything
+/// could be read (or findings are only held), 1 no report at all.
+#[derive(Debug, Args)]
+pub struct Check {
+    #[command(flatten)]
+    manifests: Manifests,
+    #[command(flatten)]
+    cloud: CloudOption,
+    #[command(flatten)]
+    filters: Filters,
+    /// How to print the report
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Only findings at least this severe count as drift in the exit code
+    #[arg(long, value_name = "SEVERITY", default_value = "info", value_parser = severity)]
+    fail_on: Severity,
+    /// Keep what is learned (since when, incarnations, held findings) in this SQLite file
+    #[arg(long, value_name = "PATH", env = "MOORED_STATE")]
+    state: Option<PathBuf>,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    Severity::parse(text).ok_or_else(|| format!("`{text}` is no severity; use info, warning or critical"))
+}
+
+impl Check {
+    pub fn execute(self) -> anyhow::Result<Outcome> {
+        let filter = self.filters.build()?;
+        let state = setup::State::open(self.state.as_ref())?;
+        let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
+        options::check_environments(&filter, &desired)?;
+        let clock = Clock::wall();
+        let parts = setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
+        let mut watch = Watch::new(state.memory, state.history);
+        watch.declare(desired);
+        let started = clock.now();
+        // A filter by environment saves calls; the other filters only choose what is shown.
+        let index = watch.index.clone();
+        setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), |scope| {
+            index.scopes.get(scope).is_some_and(|home| home.environments.iter().any(|environment| filter.environment(environment)))
+        })?;
+        let snapshot = watch.evaluate(clock.now());
+        let report = Report::new(&snapshot, &watch.index, &filter, started);
+        match self.format {
+            Format::Table => anstream::print!("{}", render::report(&report)),
+            Format::Json => {
+                let mut out = std::io::stdout().lock();
+                serde_json::to_writer_pretty(&mut out, &report)?;
+                writeln!(out)?;
+            }
+        }
+        Ok(outcome(&report, self.fail_on))
+    }
+}
+
+/// Drift that is proven and severe enough is 2; anything that could not be settled is 3.
+pub fn outcome(report: &Report, fail_on: Severity) -> Outcome {
+    let drift = report.findings.iter().any(|finding| !finding.held && finding.severity >= fail_on);
+    let held = report.findings.iter().any(|finding| finding.held);
+    let blind = report.scopes.iter().any(|scope| scope.error.is_some() || !scope.complete);
+    if drift {
+        Outcome::Drift
+    } else if held || blind || !report.unknown.is_empty() {
+        Outcome::Incomplete
+    } else {
+        Outcome::Fine
+    }
+}

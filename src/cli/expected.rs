@@ -1,0 +1,146 @@
+//! `moored expected`: what should exist, by environment, without reading any cloud.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::options::{self, Filters, Manifests};
+use super::{Outcome, render, setup};
+use crate::core::desired::{Declared, Desired};
+use crate::core::redact::Redactor;
+
+/// Show what the manifests declare, per environment, and how the pieces belong together
+#[derive(Debug, Args)]
+pub struct Expected {
+    #[command(flatten)]
+    manifests: Manifests,
+    #[command(flatten)]
+    filters: Filters,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    format: ExpectedFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExpectedFormat {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// Graphviz
+    Dot,
+    /// Mermaid, for Markdown
+    Mermaid,
+}
+
+impl Expected {
+    pub fn execute(self) -> anyhow::Result<Outcome> {
+        let filter = self.filters.build()?;
+        let (_, desired) = setup::load(&self.manifests, &Redactor::new(&[0; 32]))?;
+        options::check_environments(&filter, &desired)?;
+        let labels = |declared: &Declared| filter.labels.iter().filter(|(key, _)| *key != "app").all(|(key, value)| declared.labels.get(key.as_str()).is_some_and(|known| **known == **value));
+        let shown: Vec<&Declared> = desired
+            .resources
+            .iter()
+            .map(|declared| &**declared)
+            .filter(|declared| filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application) && labels(declared))
+            .collect();
+        let mut out = std::io::stdout().lock();
+        match self.format {
+            ExpectedFormat::Table => writeln!(out, "{}", table(&shown))?,
+            ExpectedFormat::Json => {
+                let rows: Vec<_> = shown.iter().map(|declared| row(declared)).collect();
+                serde_json::to_writer_pretty(&mut out, &rows)?;
+                writeln!(out)?;
+            }
+            ExpectedFormat::Dot => out.write_all(dot(&shown, &desired).as_bytes())?,
+            ExpectedFormat::Mermaid => out.write_all(mermaid(&shown, &desired).as_bytes())?,
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+fn table(shown: &[&Declared]) -> comfy_table::Table {
+    let mut table = render::table(["ENVIRONMENT", "APPLICATION", "KIND", "NAME", "SCOPE", "SOURCE"]);
+    for declared in shown {
+        let name = if declared.absent { format!("{} (absent)", declared.name) } else { declared.name.to_string() };
+        table.add_row([
+            declared.environment.to_string(),
+            declared.application.to_string(),
+            declared.kind.name().to_owned(),
+            name,
+            declared.scope.to_string(),
+            format!("{}:{}", declared.source.file, declared.source.line),
+        ]);
+    }
+    table
+}
+
+fn row(declared: &Declared) -> serde_json::Value {
+    let expects: BTreeMap<&str, serde_json::Value> = declared.expects.iter().map(|(path, expect)| (&**path, expect.to_json())).collect();
+    serde_json::json!({
+        "environment": declared.environment, "kind": declared.kind.name(), "name": declared.name, "application": declared.application,
+        "id": declared.id, "scope": declared.scope, "vital": declared.policy.vital, "state": if declared.absent { "absent" } else { "present" },
+        "ownedBy": declared.owned_by.as_ref().map(|owner| format!("{}/{}", owner.ask.kind, owner.name)),
+        "fields": expects, "source": declared.source,
+    })
+}
+
+/// Edges: who owns whom, and which table tracks which parent's kind.
+fn edges<'a>(shown: &[&'a Declared], desired: &'a Desired) -> Vec<(String, String, &'static str)> {
+    let owned = shown.iter().filter_map(|declared| {
+        let owner = declared.owned_by.as_ref()?;
+        let from = format!("{}/{}/{}", declared.environment, owner.ask.kind, owner.name);
+        Some((from, node(declared), "owns"))
+    });
+    let tracked = desired.tables.iter().filter(|table| shown.iter().any(|declared| std::ptr::eq(*declared, &*table.declared))).flat_map(|table| {
+        shown
+            .iter()
+            .filter(|declared| declared.kind.name() == table.parent_kind && declared.scope == table.parent_scope && declared.environment == table.declared.environment)
+            .map(|parent| (node(parent), node(&table.declared), "tracked in"))
+    });
+    owned.chain(tracked).collect()
+}
+
+fn node(declared: &Declared) -> String {
+    format!("{}/{}/{}", declared.environment, declared.kind.name(), declared.name)
+}
+
+fn dot(shown: &[&Declared], desired: &Desired) -> String {
+    let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut text = String::from("digraph expected {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    for (at, environment) in desired.environments.keys().enumerate() {
+        text.push_str(&format!("  subgraph cluster_{at} {{\n    label={};\n", quote(environment)));
+        for declared in shown.iter().filter(|declared| declared.environment == *environment) {
+            let label = format!("{}\\n{}", declared.kind.name(), declared.name.replace('"', "\\\""));
+            text.push_str(&format!("    {} [label=\"{label}\"];\n", quote(&node(declared))));
+        }
+        text.push_str("  }\n");
+    }
+    for (from, to, label) in edges(shown, desired) {
+        text.push_str(&format!("  {} -> {} [label={}];\n", quote(&from), quote(&to), quote(label)));
+    }
+    text.push_str("}\n");
+    text
+}
+
+fn mermaid(shown: &[&Declared], desired: &Desired) -> String {
+    let ids: BTreeMap<String, usize> = shown.iter().enumerate().map(|(at, declared)| (node(declared), at)).collect();
+    let mut text = String::from("flowchart LR\n");
+    for environment in desired.environments.keys() {
+        text.push_str(&format!("  subgraph {environment}\n"));
+        for declared in shown.iter().filter(|declared| declared.environment == *environment) {
+            if let Some(id) = ids.get(&node(declared)) {
+                text.push_str(&format!("    n{id}[\"{} {}\"]\n", declared.kind.name(), declared.name.replace('"', "#quot;")));
+            }
+        }
+        text.push_str("  end\n");
+    }
+    for (from, to, label) in edges(shown, desired) {
+        if let (Some(from), Some(to)) = (ids.get(&from), ids.get(&to)) {
+            text.push_str(&format!("  n{from} -->|{label}| n{to}\n"));
+        }
+    }
+    text
+}

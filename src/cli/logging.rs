@@ -1,0 +1,40 @@
+//! Logs: one event per decision, as JSON or text, on stderr.
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One line a person reads.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogOptions {
+    /// What to log, such as `info`, `moored=debug` or `warn` (default: info for `run`, warn else)
+    #[arg(long, global = true, env = "MOORED_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// How logs look (stderr)
+    #[arg(long, global = true, env = "MOORED_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+}
+
+impl LogOptions {
+    /// Installs the subscriber. A daemon logs its decisions; a command only what went wrong.
+    pub fn install(&self, daemon: bool) {
+        let default = if daemon { "moored=info,warn" } else { "moored=error" };
+        let filter = self.log.as_deref().unwrap_or(default);
+        let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+        // A second installation (the demo inside a test) keeps the first.
+        let _ = match self.log_format {
+            LogFormat::Text => builder.with_ansi(colour).try_init(),
+            LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
+        };
+    }
+}

@@ -1,0 +1,110 @@
+//! `moored show KIND/NAME`: everything known of one resource: facts, ages, the calls that told.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::options::{self, CloudOption, Filters, Format, Manifests};
+use super::{Outcome, render, setup};
+use crate::clock::Clock;
+use crate::core::desired::Declared;
+use crate::core::identity::ScopeKey;
+use crate::engine::watch::Watch;
+
+/// Show one declared resource: what is declared, what is live, how old each fact is
+#[derive(Debug, Args)]
+pub struct Show {
+    /// KIND/NAME, such as EcsService/deployer-api
+    #[arg(value_name = "KIND/NAME")]
+    resource: String,
+    #[command(flatten)]
+    manifests: Manifests,
+    #[command(flatten)]
+    cloud: CloudOption,
+    /// Only in this environment (default: all that declare it)
+    #[arg(long, value_name = "NAME")]
+    environment: Vec<String>,
+    /// The daemon's state file, for incarnations and since when
+    #[arg(long, value_name = "PATH", env = "MOORED_STATE")]
+    state: Option<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl Show {
+    pub fn execute(self) -> anyhow::Result<Outcome> {
+        let (kind, name) = self.resource.split_once('/').with_context(|| format!("`{}`: give it as KIND/NAME, such as EcsService/deployer-api", self.resource))?;
+        let filters = Filters { environment: self.environment.clone(), kind: vec![kind.to_owned()], ..Filters::default() };
+        let filter = filters.build()?;
+        let state = setup::State::open(self.state.as_ref())?;
+        let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
+        options::check_environments(&filter, &desired)?;
+        let wanted: Vec<_> = desired
+            .resources
+            .iter()
+            .filter(|declared| filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application) && *declared.name == *name)
+            .cloned()
+            .collect();
+        if wanted.is_empty() {
+            let names = desired.resources.iter().filter(|declared| declared.kind.name().eq_ignore_ascii_case(kind)).map(|declared| &*declared.name);
+            let hint = crate::manifest::problem::suggest(name, names).map(|near| format!("; did you mean {kind}/{near}?")).unwrap_or_default();
+            bail!("no manifest declares {kind}/{name}{hint}");
+        }
+        let clock = Clock::wall();
+        let parts = setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
+        let mut watch = Watch::new(state.memory, None);
+        watch.declare(desired);
+        let needed = |scope: &ScopeKey| wanted.iter().any(|declared| declared.scope == *scope || declared.owned_by.as_ref().is_some_and(|owner| owner.scope == *scope));
+        setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), needed)?;
+        watch.evaluate(clock.now());
+        let shown: Vec<serde_json::Value> = wanted.iter().map(|declared| crate::engine::facts::facts(declared, &watch, clock.now())).collect();
+        match self.format {
+            Format::Json => {
+                let mut out = std::io::stdout().lock();
+                serde_json::to_writer_pretty(&mut out, &shown)?;
+                writeln!(out)?;
+            }
+            Format::Table => {
+                for (declared, facts) in wanted.iter().zip(&shown) {
+                    print(declared, facts);
+                }
+            }
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+fn print(declared: &Declared, facts: &serde_json::Value) {
+    let text = |pointer: &str| match facts.pointer(pointer) {
+        None | Some(serde_json::Value::Null) => "-".to_owned(),
+        Some(serde_json::Value::String(text)) => render::clean(text),
+        Some(other) => render::clean(&other.to_string()),
+    };
+    anstream::println!("{}", render::styled(anstyle::Style::new().bold(), format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment)));
+    for (label, pointer) in [
+        ("stands", "/stands"),
+        ("because", "/because"),
+        ("id", "/id"),
+        ("incarnation", "/incarnation"),
+        ("declared at", "/source"),
+        ("scope", "/scope"),
+        ("read at", "/observedAt"),
+        ("read by", "/calls"),
+    ] {
+        println!("  {label:<12} {}", text(pointer));
+    }
+    let mut table = render::table(["  FIELD", "DECLARED", "LIVE"]);
+    for field in facts.pointer("/fields").and_then(serde_json::Value::as_array).into_iter().flatten() {
+        let part = |name: &str| match field.get(name) {
+            None | Some(serde_json::Value::Null) => "-".to_owned(),
+            Some(serde_json::Value::String(text)) => render::clean(text),
+            Some(other) => render::clean(&other.to_string()),
+        };
+        table.add_row([format!("  {}", part("path")), part("desired"), part("live")]);
+    }
+    println!("{table}\n");
+}

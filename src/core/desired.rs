@@ -1,0 +1,264 @@
+//! The desired state: what the manifests declare, resolved to physical identity per environment.
+//!
+//! Decides nothing; these are the words that manifests become and evaluation reads. Built only by
+//! `manifest::load`, which has already refused what is ambiguous, duplicated or dangling.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::asks::Facet;
+use super::drift::Severity;
+use super::identity::{Ask, ScopeKey, Select};
+use super::ignore::Ignore;
+use super::judge::Kind;
+use super::template::Template;
+use super::value::{Expect, Path, Source};
+
+/// How much depends on an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// People depend on it.
+    Production,
+    /// A rehearsal of production.
+    Staging,
+    /// For developers.
+    Development,
+    /// A simulated or emulated cloud.
+    Emulator,
+}
+
+impl Class {
+    /// The name used in manifests and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+            Self::Emulator => "emulator",
+        }
+    }
+}
+
+/// One AWS account of an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Twelve digits.
+    pub id: Arc<str>,
+    /// Regions in use.
+    pub regions: Vec<Arc<str>>,
+    /// The role that observing assumes.
+    pub observe_role: Option<Arc<str>>,
+    /// Calls a second, by service name, where they differ from the defaults.
+    pub budgets: BTreeMap<Arc<str>, f64>,
+}
+
+/// An environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Environment {
+    /// Its name.
+    pub name: Arc<str>,
+    /// How much depends on it.
+    pub class: Class,
+    /// AWS accounts by alias.
+    pub accounts: BTreeMap<Arc<str>, Account>,
+    /// Names whose values may be shown.
+    pub visible: BTreeSet<Arc<str>>,
+    /// Where it is declared.
+    pub source: Source,
+}
+
+/// What may be said about any resource beside its spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its loss takes the application down.
+    pub vital: bool,
+    /// Replaces the default severity by drift.
+    pub severity: Option<Severity>,
+    /// How long a change of the declaration, or a rollout, may take.
+    pub settle: SignedDuration,
+    /// Where a person reads on.
+    pub runbook: Option<Arc<str>>,
+    /// How to put it back.
+    pub redeploy: Option<Arc<str>>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { vital: false, severity: None, settle: SignedDuration::from_mins(10), runbook: None, redeploy: None }
+    }
+}
+
+/// The parent of an owned thing, found in its scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parent {
+    /// Where to look.
+    pub scope: ScopeKey,
+    /// What for.
+    pub ask: Ask,
+    /// The name a person knows it by.
+    pub name: Arc<str>,
+}
+
+/// One declared resource in one environment.
+#[derive(Clone)]
+pub struct Declared {
+    /// The environment.
+    pub environment: Arc<str>,
+    /// How its kind looks at it.
+    pub kind: &'static dyn Kind,
+    /// `metadata.name`.
+    pub name: Arc<str>,
+    /// Where it is observed.
+    pub scope: ScopeKey,
+    /// How it is found there.
+    pub select: Select,
+    /// The physical identity that it has, or would have.
+    pub id: Arc<str>,
+    /// What its fields should be.
+    pub expects: Vec<(Path, Expect)>,
+    /// The details that `expects` needs.
+    pub facets: BTreeSet<Facet>,
+    /// Declared gone (`state: absent`).
+    pub absent: bool,
+    /// Whose leftover it is when the owner is gone.
+    pub owned_by: Option<Parent>,
+    /// Policy.
+    pub policy: Policy,
+    /// The application it is part of.
+    pub application: Arc<str>,
+    /// `labels.team`.
+    pub team: Option<Arc<str>>,
+    /// All labels, for filters.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// Where it is declared.
+    pub source: Source,
+    /// Changes when what is declared changes.
+    pub digest: u64,
+}
+
+impl Declared {
+    /// What to ask its scope for.
+    pub fn ask(&self) -> Ask {
+        Ask { kind: self.kind.name(), select: self.select.clone() }
+    }
+}
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.environment, self.kind.name(), self.name)
+    }
+}
+
+/// What happens to a StateTable's items when their parent is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenParentGone {
+    /// A finding, no plan.
+    #[default]
+    Report,
+    /// No finding: the cure is the parent.
+    Keep,
+    /// A finding and a plan.
+    Prune,
+}
+
+/// A piece template of a StateTable: what one item says the deployer made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// `LoadBalancer`, `DnsRecord`, `HealthCheck`, `TargetGroup`.
+    pub kind: &'static str,
+    /// Where the piece is observed; the load balancers' scope of the table's account by default.
+    pub scope: ScopeKey,
+    /// How its name is made.
+    pub naming: Naming,
+    /// A missing attribute means that there is no such piece.
+    pub optional: bool,
+    /// A list attribute: one piece for each of its entries.
+    pub for_each: Option<Template>,
+}
+
+/// How a piece or parent is named by an item's attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Naming {
+    /// The scope's own key (service name, health check id).
+    Key(Template),
+    /// A full ARN, which must lie in the piece's own account and region.
+    Arn(Template),
+    /// A DNS record: owner name, type, set identifier.
+    Record {
+        /// The name, normalised after expansion.
+        name: Template,
+        /// Such as `CNAME`.
+        record_type: Arc<str>,
+        /// For records with a routing policy.
+        set: Option<Template>,
+    },
+}
+
+/// A deployer's own table: one item per service, and what was made for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateTable {
+    /// The resource itself: name, scope, policy, source.
+    pub declared: Arc<Declared>,
+    /// The partition attribute, and the sort attribute where there is one.
+    pub key: (Arc<str>, Option<Arc<str>>),
+    /// The parent's kind.
+    pub parent_kind: &'static str,
+    /// The parent's scope.
+    pub parent_scope: ScopeKey,
+    /// The parent's name, from the item.
+    pub parent_name: Template,
+    /// When the item was written, from the item: settle counts from here.
+    pub written_at: Option<Template>,
+    /// What its orphans are.
+    pub when_parent_gone: WhenParentGone,
+    /// What else the item names.
+    pub pieces: Vec<Piece>,
+}
+
+/// One accepted reading of a manifest root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revision {
+    /// The root as given on the command line.
+    pub root: Arc<str>,
+    /// SHA-256 over its files, hex.
+    pub digest: Arc<str>,
+    /// The commit, in a checkout.
+    pub commit: Option<Arc<str>>,
+    /// Whether the checkout has changes.
+    pub dirty: bool,
+    /// Whether the newest reading of the root was accepted.
+    pub accepted: bool,
+}
+
+impl PartialEq for Declared {
+    /// The digest covers all that is declared; where it stands may move without a change.
+    fn eq(&self, other: &Self) -> bool {
+        let name = |declared: &Self| (declared.environment.clone(), declared.kind.name(), declared.name.clone());
+        name(self) == name(other)
+            && (self.digest, &self.source, &self.application, &self.team, &self.labels, &self.policy)
+                == (other.digest, &other.source, &other.application, &other.team, &other.labels, &other.policy)
+            && (&self.scope, &self.select, &self.expects) == (&other.scope, &other.select, &other.expects)
+            && (self.absent, &self.owned_by) == (other.absent, &other.owned_by)
+    }
+}
+
+/// Everything declared, by all roots together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    /// By name.
+    pub environments: BTreeMap<Arc<str>, Arc<Environment>>,
+    /// Sorted by environment, kind and name.
+    pub resources: Vec<Arc<Declared>>,
+    /// StateTables, in the same order.
+    pub tables: Vec<Arc<StateTable>>,
+    /// Ignores.
+    pub ignores: Vec<Arc<Ignore>>,
+    /// One per root.
+    pub revisions: Vec<Revision>,
+}

@@ -1,0 +1,481 @@
+//! `evaluate`: desired, observations, memory and a time become a snapshot, the next memory, what
+//! to ask next and which scopes to read again.
+//!
+//! Decides by delegating: [`unit`](super::unit) judges a declaration, [`items`](super::items) a
+//! table's items; this file decides what has to be judged again. Outcomes are kept per home scope,
+//! so that one new reading costs what that scope and its dependents cost, not what exists. The
+//! engine calls it after every reading; it never does anything itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::asks::Asks;
+use super::claims::{self, Claim, ClaimIndex};
+use super::desired::{Declared, Desired};
+use super::drift::{Finding, FindingKey, State, Verdict};
+use super::identity::{Ask, ScopeKey, ScopeKind, Select};
+use super::ignore::Ignore;
+use super::index::Index;
+use super::items;
+use super::memory::{Memory, ObjectMemory, ScopeMemory};
+use super::observation::{IdentityState, Observations, Reading};
+use super::orphan::Leftovers;
+use super::snapshot::{Converging, EnvironmentView, IgnoreView, Ignored, ScopeView, Snapshot, Unknown};
+use super::unit::{self, Bench, Unit};
+use super::verdict;
+use super::world::{Sight, World};
+
+/// What an evaluation looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// What is declared.
+    pub desired: &'a Desired,
+    /// Its index.
+    pub index: &'a Index,
+    /// What was read.
+    pub observations: &'a Observations,
+    /// What STS said of each account.
+    pub identities: &'a BTreeMap<Arc<str>, IdentityState>,
+    /// What earlier passes taught.
+    pub memory: &'a Memory,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A finding that appeared, ended, or began to be held.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// It was not open before.
+    Opened(Arc<Finding>),
+    /// There is proof that it is over.
+    Ended(Arc<Finding>),
+    /// It was proven, and now is only held.
+    Held(Arc<Finding>),
+    /// It was held, and now is proven again.
+    Confirmed(Arc<Finding>),
+}
+
+/// What one evaluation gives.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// What to show.
+    pub snapshot: Arc<Snapshot>,
+    /// What to remember.
+    pub memory: Memory,
+    /// What to ask of each scope next.
+    pub asks: BTreeMap<ScopeKey, Arc<Asks>>,
+    /// Scopes to read soon, so that a suspicion is settled.
+    pub wanted: BTreeSet<ScopeKey>,
+    /// What happened to findings since the evaluation before.
+    pub events: Vec<Event>,
+    /// When time alone may change the outcome (a deadline, an Ignore's end).
+    pub recheck_at: Option<Timestamp>,
+    outcomes: BTreeMap<ScopeKey, Arc<Outcome>>,
+    claims: BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>>,
+}
+
+/// What is said about everything whose home is one scope.
+#[derive(Debug, Clone, Default)]
+struct Outcome {
+    counts: BTreeMap<(Arc<str>, &'static str, State), u32>,
+    findings: Vec<Arc<Finding>>,
+    ignored: Vec<Ignored>,
+    converging: Vec<Converging>,
+    unknown: Vec<Unknown>,
+    unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    wanted: BTreeSet<ScopeKey>,
+    unsteady: BTreeMap<(Arc<str>, &'static str, Arc<str>), Timestamp>,
+    used_ignores: BTreeSet<(Arc<str>, Arc<str>)>,
+    recheck_at: Option<Timestamp>,
+}
+
+/// Evaluates. With a `previous` evaluation of the same desired state only the scopes in `changed`,
+/// their dependents, and those whose deadline has passed are judged again.
+pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTreeSet<ScopeKey>) -> Evaluation {
+    let mut next = Evaluation { memory: input.memory.clone(), ..Evaluation::default() };
+    next.claims = read_claims(input, previous, changed);
+    let mut claim_index = ClaimIndex::default();
+    for claims in next.claims.values().flat_map(|tables| tables.iter()) {
+        claim_index.add(claims);
+    }
+    remember_objects(input, previous, changed, &claim_index, &mut next.memory);
+    let seen = next.memory.clone();
+    let world = World { observations: input.observations, memory: &seen, now: input.now };
+    let leftovers = Leftovers::new(world, input.desired, &claim_index, input.index);
+    let bench = Bench { world, environments: &input.desired.environments, leftovers: &leftovers, seasoned: input.memory.seasoned };
+    for (scope, home) in &input.index.scopes {
+        let kept = previous.and_then(|previous| previous.outcomes.get(scope)).filter(|outcome| {
+            !depends(scope, input.index, changed) && outcome.recheck_at.is_none_or(|at| at > input.now)
+        });
+        let outcome = match kept {
+            Some(outcome) => outcome.clone(),
+            None => {
+                let before = input.memory.scopes.get(scope).map(|memory| &**memory);
+                let mut outcome = Outcome::default();
+                for declared in &home.resources {
+                    let unit = guarded(|| unit::judge(declared, &bench, before)).unwrap_or_else(|| unit::panicked(declared, before));
+                    outcome.add(declared.kind.name(), &declared.name, &declared.environment, &declared.scope, &declared.application, unit, input);
+                }
+                let empty = Vec::new();
+                let tables = next.claims.get(scope);
+                for (at, table) in home.tables.iter().enumerate() {
+                    outcome.add_table(&table.declared, &world, input);
+                    let claims = tables.and_then(|tables| tables.get(at)).unwrap_or(&empty);
+                    let judged = guarded(|| items::judge(table, claims, &bench, before));
+                    for named in judged.unwrap_or_else(|| items::panicked(table, before)) {
+                        outcome.add(named.kind, &named.name, &table.declared.environment, &named.scope, &named.application, named.unit, input);
+                    }
+                }
+                Arc::new(outcome)
+            }
+        };
+        next.outcomes.insert(scope.clone(), outcome);
+    }
+    next.conclude(input, previous);
+    next
+}
+
+/// A bug in one kind must not blind the others: its panic is caught here, and what it judged is
+/// Unknown. The shell's hook counts it.
+fn guarded<T>(judge: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).ok()
+}
+
+/// Whether what is said about a scope may change when these scopes were read again: its own
+/// reading, its parents', and whatever may refer to what is left over there.
+fn depends(scope: &ScopeKey, index: &Index, changed: &BTreeSet<ScopeKey>) -> bool {
+    if changed.contains(scope) {
+        return true;
+    }
+    let Some(home) = index.scopes.get(scope) else { return false };
+    if !home.tables.is_empty() {
+        // A table's orphans depend on its parents, its pieces, and everything that may refer to them.
+        return changed.iter().any(|other| other.kind != ScopeKind::Table || index.scopes.get(other).is_some_and(|other| !other.tables.is_empty()));
+    }
+    let owned = home.resources.iter().any(|declared| declared.owned_by.is_some());
+    changed.iter().any(|other| match (scope.kind, other.kind) {
+        (ScopeKind::HostedZone, ScopeKind::LoadBalancers) => true,
+        (ScopeKind::HealthChecks, ScopeKind::HostedZone) => true,
+        _ => owned,
+    })
+}
+
+/// The claims of every table, read again where the table was.
+fn read_claims(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTreeSet<ScopeKey>) -> BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>> {
+    let mut all = BTreeMap::new();
+    for (scope, home) in input.index.scopes.iter().filter(|(_, home)| !home.tables.is_empty()) {
+        let kept = previous.and_then(|previous| previous.claims.get(scope)).filter(|_| !changed.contains(scope));
+        let claims = match (kept, input.observations.get(scope).and_then(|observation| observation.reading.as_ref())) {
+            (Some(kept), _) => kept.clone(),
+            (None, Some(reading)) => Arc::new(home.tables.iter().map(|table| claims::read(table, reading)).collect()),
+            (None, None) => Arc::new(vec![Vec::new(); home.tables.len()]),
+        };
+        all.insert(scope.clone(), claims);
+    }
+    all
+}
+
+/// Remembers which incarnation of each asked-for thing was seen, and what is proven gone.
+fn remember_objects(
+    input: &Input<'_>,
+    previous: Option<&Evaluation>,
+    changed: &BTreeSet<ScopeKey>,
+    claims: &ClaimIndex,
+    memory: &mut Memory,
+) {
+    let all = previous.is_none();
+    for scope in input.index.scopes.keys().filter(|scope| all || changed.contains(*scope)) {
+        let world = World { observations: input.observations, memory: input.memory, now: input.now };
+        let Ok(reading) = world.reading(scope) else { continue };
+        let known = input.memory.scopes.get(scope);
+        let mut updates = BTreeMap::new();
+        for (key, live) in &reading.objects {
+            let before = known.and_then(|known| known.objects.get(key));
+            let same = before.is_some_and(|before| before.id == live.id && before.incarnation == live.incarnation && before.gone_since.is_none());
+            if same || !worth_remembering(input.index, claims, scope, live) {
+                continue;
+            }
+            let first_seen = before.filter(|before| before.id == live.id && before.incarnation == live.incarnation).map_or(reading.finished, |before| before.first_seen);
+            let addresses = if scope.kind == ScopeKind::LoadBalancers { live.addresses.to_vec() } else { Vec::new() };
+            let former = before.map(|before| former_addresses(before, &addresses)).unwrap_or_default();
+            let (id, incarnation) = (live.id.clone(), live.incarnation.clone());
+            let object = ObjectMemory { id, incarnation, addresses, former, first_seen, gone_since: None };
+            updates.insert(key.clone(), object);
+        }
+        for (key, before) in known.into_iter().flat_map(|known| &known.objects).filter(|(key, before)| before.gone_since.is_none() && !reading.objects.contains_key(*key)) {
+            let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+            let gone = crate::kinds::find(key.kind).is_some_and(|entry| matches!(world.sight(entry.kind, scope, &ask), Sight::Absent(..)));
+            // A balancer that nobody asked for by name is gone when a complete list lacks it.
+            let delisted = scope.kind == ScopeKind::LoadBalancers && reading.complete && reading.listed && !reading.objects.is_empty();
+            if gone || delisted {
+                updates.insert(key.clone(), ObjectMemory { gone_since: Some(reading.finished), ..before.clone() });
+            }
+        }
+        if !updates.is_empty() {
+            let entry = memory.scopes.entry(scope.clone()).or_default();
+            Arc::make_mut(entry).objects.extend(updates);
+        }
+    }
+}
+
+/// What a thing was called before and is not called now, newest last, at most sixteen names.
+fn former_addresses(before: &ObjectMemory, now: &[Arc<str>]) -> Vec<Arc<str>> {
+    let all = before.former.iter().chain(&before.addresses).filter(|address| !now.contains(address));
+    let all: Vec<Arc<str>> = all.cloned().collect();
+    all.iter().skip(all.len().saturating_sub(16)).cloned().collect()
+}
+
+/// Only things that somebody declares or claims are remembered; and balancers, which records may point at.
+fn worth_remembering(index: &Index, claims: &ClaimIndex, scope: &ScopeKey, live: &super::observation::Live) -> bool {
+    let by = |select| index.by_ask.contains_key(&(scope.clone(), Ask { kind: live.key.kind, select }));
+    match scope.kind {
+        ScopeKind::EcsCluster | ScopeKind::LoadBalancers => true,
+        _ => by(Select::Key(live.key.key.clone())) || claims.parents(scope, live).next().is_some(),
+    }
+}
+
+impl Outcome {
+    #[allow(clippy::too_many_arguments)]
+    fn add(&mut self, kind: &'static str, name: &Arc<str>, environment: &Arc<str>, scope: &ScopeKey, application: &Arc<str>, mut unit: Unit, input: &Input<'_>) {
+        let had_findings = !unit.findings.is_empty();
+        let ignored = self.apply_ignores(&mut unit, input);
+        let state = match unit.state() {
+            State::InSync if had_findings && ignored => State::Ignored,
+            state => state,
+        };
+        *self.counts.entry((environment.clone(), kind, state)).or_default() += 1;
+        if let Some((until, message)) = unit.converging
+            && state == State::Converging
+        {
+            self.recheck(until);
+            let (kind, message) = (kind.into(), message.into());
+            self.converging.push(Converging { environment: environment.clone(), kind, name: name.clone(), scope: scope.clone(), until, message });
+        }
+        if let Some(failure) = unit.unknown {
+            self.unknown.push(Unknown {
+                environment: environment.clone(),
+                kind: kind.into(),
+                name: name.clone(),
+                scope: scope.clone(),
+                reason: failure.reason.as_str(),
+                detail: failure.detail,
+                application: application.clone(),
+            });
+        }
+        for why in unit.unchecked {
+            *self.unchecked.entry((environment.clone(), why)).or_default() += 1;
+        }
+        self.wanted.extend(unit.wanted);
+        if let Some(since) = unit.unsteady {
+            self.unsteady.insert((environment.clone(), kind, name.clone()), since);
+        }
+        self.findings.extend(unit.findings.into_iter().map(Arc::new));
+    }
+
+    /// The table itself: known when it was read.
+    fn add_table(&mut self, declared: &Declared, world: &World<'_>, input: &Input<'_>) {
+        let unit = Unit { unknown: world.reading(&declared.scope).err(), ..Unit::default() };
+        self.add(declared.kind.name(), &declared.name, &declared.environment, &declared.scope, &declared.application, unit, input);
+    }
+
+    /// Moves what is ignored aside; whether anything was.
+    fn apply_ignores(&mut self, unit: &mut Unit, input: &Input<'_>) -> bool {
+        let mut any = false;
+        let findings = std::mem::take(&mut unit.findings);
+        for mut finding in findings {
+            let ignores = input.index.ignores.get(&finding.key.environment).into_iter().flatten();
+            let matching: Vec<&Arc<Ignore>> = ignores.filter(|ignore| ignore.matches(&finding, input.now)).collect();
+            let whole = matching.iter().find(|ignore| ignore.path.is_none() || finding.fields.iter().all(|field| ignore.covers(&field.path)));
+            for ignore in &matching {
+                self.used_ignores.insert((ignore.environment.clone(), ignore.name.clone()));
+                self.recheck(ignore.expires());
+            }
+            if let Some(ignore) = whole {
+                any = true;
+                let (by, reason, until) = (ignore.name.clone(), ignore.reason.clone(), ignore.expires());
+                self.ignored.push(Ignored { finding: Arc::new(finding), by, reason, until });
+                continue;
+            }
+            finding.fields.retain(|field| !matching.iter().any(|ignore| ignore.covers(&field.path)));
+            unit.findings.push(finding);
+        }
+        any
+    }
+
+    fn recheck(&mut self, at: Timestamp) {
+        self.recheck_at = Some(self.recheck_at.map_or(at, |known| known.min(at)));
+    }
+}
+
+impl Evaluation {
+    /// Adds up the outcomes: memory of findings, events, asks and the snapshot.
+    fn conclude(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
+        self.remember_findings(input, previous);
+        self.ask(input);
+        let mut snapshot = Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
+        let mut used = BTreeSet::new();
+        for outcome in self.outcomes.values() {
+            for (key, count) in &outcome.counts {
+                *snapshot.counts.entry(key.clone()).or_default() += count;
+            }
+            for (key, count) in &outcome.unchecked {
+                *snapshot.unchecked.entry(key.clone()).or_default() += count;
+            }
+            snapshot.findings.extend(outcome.findings.iter().cloned());
+            snapshot.ignored.extend(outcome.ignored.iter().cloned());
+            snapshot.converging.extend(outcome.converging.iter().cloned());
+            snapshot.unknown.extend(outcome.unknown.iter().cloned());
+            used.extend(outcome.used_ignores.iter().cloned());
+            self.wanted.extend(outcome.wanted.iter().cloned());
+            self.recheck_at = [self.recheck_at, outcome.recheck_at].into_iter().flatten().min();
+        }
+        snapshot.findings.sort_by(|a, b| a.by_urgency(b));
+        snapshot.unknown.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
+        snapshot.converging.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
+        snapshot.ignored.sort_by(|a, b| a.finding.key.cmp(&b.finding.key));
+        for finding in &snapshot.findings {
+            *snapshot.groups.entry((finding.key.environment.clone(), finding.root.clone())).or_default() += 1;
+        }
+        snapshot.application_totals = input.index.application_totals.clone();
+        let (applications, verdicts) = verdict::judge(&snapshot.findings, &snapshot.unknown, &input.index.applications);
+        snapshot.applications = applications;
+        snapshot.environments = input.desired.environments.values().map(|environment| EnvironmentView {
+            name: environment.name.clone(),
+            class: environment.class,
+            verdict: verdicts.get(&environment.name).copied().unwrap_or(Verdict::InSync),
+            identity: environment
+                .accounts
+                .values()
+                .map(|account| (account.id.clone(), input.identities.get(&account.id).copied().unwrap_or(IdentityState::Unverified)))
+                .collect(),
+        }).collect();
+        snapshot.scopes = input.index.scopes.iter().map(|(scope, home)| scope_view(scope, home.environments.clone(), input)).collect();
+        snapshot.ignores = input.desired.ignores.iter().map(|ignore| IgnoreView {
+            name: ignore.name.clone(),
+            environment: ignore.environment.clone(),
+            expires: ignore.expires(),
+            used: used.contains(&(ignore.environment.clone(), ignore.name.clone())),
+        }).collect();
+        self.snapshot = Arc::new(snapshot);
+    }
+
+    /// Open findings (ignored ones too) become memory; what changed becomes events. A scope that
+    /// is no longer declared takes its findings with it.
+    fn remember_findings(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
+        for scope in input.memory.scopes.keys().filter(|scope| !self.outcomes.contains_key(scope)) {
+            if let Some(gone) = self.memory.scopes.remove(scope) {
+                self.events.extend(gone.findings.values().cloned().map(Event::Ended));
+            }
+        }
+        let kept = |scope: &ScopeKey, outcome: &Arc<Outcome>| {
+            previous.and_then(|previous| previous.outcomes.get(scope)).is_some_and(|before| Arc::ptr_eq(before, outcome))
+        };
+        for (scope, outcome) in self.outcomes.iter().filter(|(scope, outcome)| !kept(scope, outcome)) {
+            let home = input.index.scopes.get(scope);
+            let before = input.memory.scopes.get(scope);
+            let open: BTreeMap<FindingKey, Arc<Finding>> = outcome
+                .findings
+                .iter()
+                .chain(outcome.ignored.iter().map(|ignored| &ignored.finding))
+                .map(|finding| (finding.key.clone(), finding.clone()))
+                .collect();
+            let declared: BTreeMap<_, _> = home
+                .into_iter()
+                .flat_map(|home| &home.resources)
+                .map(|declared| (unit::declaration_key(declared), unit::remember(declared, before.map(|before| &**before), input.memory.seasoned, input.now)))
+                .collect();
+            let unchanged = before.is_some_and(|before| {
+                before.findings == open && before.declared == declared && before.unsteady == outcome.unsteady
+            });
+            if unchanged {
+                continue;
+            }
+            let none = BTreeMap::new();
+            let known = before.map_or(&none, |before| &before.findings);
+            for (key, finding) in &open {
+                self.events.extend(match known.get(key) {
+                    None => Some(Event::Opened(finding.clone())),
+                    Some(before) if finding.held && !before.held => Some(Event::Held(finding.clone())),
+                    Some(before) if !finding.held && before.held => Some(Event::Confirmed(finding.clone())),
+                    Some(_) => None,
+                });
+            }
+            self.events.extend(known.iter().filter(|(key, _)| !open.contains_key(key)).map(|(_, finding)| Event::Ended(finding.clone())));
+            let entry: &mut Arc<ScopeMemory> = self.memory.scopes.entry(scope.clone()).or_default();
+            let entry = Arc::make_mut(entry);
+            (entry.findings, entry.declared, entry.unsteady) = (open, declared, outcome.unsteady.clone());
+        }
+        self.memory.seasoned = true;
+    }
+
+    /// What to ask next: declarations, claims, suspected items, and everything that might refer to
+    /// a balancer that looks left over.
+    fn ask(&mut self, input: &Input<'_>) {
+        let mut asks: BTreeMap<ScopeKey, Arc<Asks>> = input.index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.clone())).collect();
+        for claim in self.claims.values().flat_map(|tables| tables.iter().flatten()) {
+            if let Some(parent) = &claim.parent
+                && let Some(asks) = asks.get_mut(&parent.scope)
+            {
+                Arc::make_mut(asks).want(parent.ask.clone(), []);
+            }
+            for piece in &claim.pieces {
+                if let Some(asks) = asks.get_mut(&piece.scope) {
+                    Arc::make_mut(asks).want(piece.ask.clone(), []);
+                }
+            }
+        }
+        let world = World { observations: input.observations, memory: &self.memory, now: input.now };
+        for declared in input.index.indirect.values().flatten() {
+            // A check that a record refers to is asked for by its id once the record is read.
+            if let (Ok(ask), Some(asks)) = (world.resolve(&declared.ask()), asks.get_mut(&declared.scope)) {
+                Arc::make_mut(asks).want(ask, declared.facets.iter().copied());
+            }
+        }
+        for (scope, outcome) in &self.outcomes {
+            let suspects = outcome.unknown.iter().map(|unknown| (&*unknown.kind, &unknown.name));
+            let open = outcome.findings.iter().map(|finding| (&*finding.key.kind, &finding.key.name));
+            for (_, name) in suspects.chain(open).filter(|(kind, _)| *kind == "TableItem" && scope.kind == ScopeKind::Table) {
+                let key = name.strip_prefix(&*scope.thing).and_then(|rest| rest.strip_prefix('/'));
+                if let (Some(key), Some(asks)) = (key, asks.get_mut(scope)) {
+                    Arc::make_mut(asks).want(Ask { kind: "TableItem", select: Select::Key(key.into()) }, []);
+                }
+            }
+        }
+        for wanted in self.outcomes.values().flat_map(|outcome| &outcome.wanted).filter(|scope| scope.kind == ScopeKind::EcsCluster) {
+            if let Some(asks) = asks.get_mut(wanted) {
+                Arc::make_mut(asks).everything = true;
+            }
+        }
+        let balancers = self.outcomes.values().flat_map(|outcome| &outcome.findings).filter(|finding| finding.scope.kind == ScopeKind::LoadBalancers);
+        for finding in balancers {
+            for (_, asks) in asks.iter_mut().filter(|(scope, _)| {
+                scope.kind == ScopeKind::EcsCluster && scope.account == finding.scope.account && scope.region == finding.scope.region
+            }) {
+                Arc::make_mut(asks).everything = true;
+            }
+        }
+        self.asks = asks;
+    }
+}
+
+fn scope_view(scope: &ScopeKey, environments: BTreeSet<Arc<str>>, input: &Input<'_>) -> ScopeView {
+    let observation = input.observations.get(scope);
+    let reading: Option<&Arc<Reading>> = observation.and_then(|observation| observation.reading.as_ref());
+    let error = match observation {
+        Some(observation) => observation.current(input.now).err(),
+        None => World { observations: input.observations, memory: input.memory, now: input.now }.reading(scope).err(),
+    };
+    ScopeView {
+        scope: scope.clone(),
+        environments,
+        complete: error.is_none() && reading.is_some_and(|reading| reading.complete),
+        observed_at: reading.map(|reading| reading.finished),
+        took: reading.map_or(jiff::SignedDuration::ZERO, |reading| reading.finished.duration_since(reading.started)),
+        bound: observation.map_or(jiff::SignedDuration::ZERO, |observation| observation.bound),
+        api_calls: reading.map_or(0, |reading| reading.api_calls),
+        error,
+        remarks: reading.map(|reading| reading.remarks.clone()).unwrap_or_default(),
+    }
+}

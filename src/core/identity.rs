@@ -1,0 +1,155 @@
+//! Names of things: the scope that is read as a whole, and one object inside it.
+//!
+//! Decides how physical identity is spelled. Keys are physical (account, region, thing), so two
+//! environments that share a cluster or a zone read it once. Everything else uses these names.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of scope a key names: one folder below `src/scopes/` each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// The services of one ECS cluster.
+    EcsCluster,
+    /// The health checks of one account.
+    HealthChecks,
+    /// The records of one Route 53 hosted zone.
+    HostedZone,
+    /// The load balancers and target groups of one account and region.
+    LoadBalancers,
+    /// The items of one DynamoDB table.
+    Table,
+}
+
+impl ScopeKind {
+    /// Every kind of scope, in the order of their names.
+    pub const ALL: [Self; 5] =
+        [Self::EcsCluster, Self::HealthChecks, Self::HostedZone, Self::LoadBalancers, Self::Table];
+
+    /// The name used in keys, metrics and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EcsCluster => "ecs_cluster",
+            Self::HealthChecks => "health_checks",
+            Self::HostedZone => "hosted_zone",
+            Self::LoadBalancers => "load_balancers",
+            Self::Table => "table",
+        }
+    }
+}
+
+/// The physical key of a scope, printed as `kind/account/region/thing`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScopeKey {
+    /// What is read.
+    pub kind: ScopeKind,
+    /// Twelve digits.
+    pub account: Arc<str>,
+    /// The AWS region, or `global`.
+    pub region: Arc<str>,
+    /// Cluster, zone or table name; empty where account and region say it all.
+    pub thing: Arc<str>,
+}
+
+impl ScopeKey {
+    /// A key from its parts.
+    pub fn new(kind: ScopeKind, account: &str, region: &str, thing: &str) -> Self {
+        Self { kind, account: account.into(), region: region.into(), thing: thing.into() }
+    }
+
+    /// Reads what `Display` wrote; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '/');
+        let kind = parts.next()?;
+        let kind = ScopeKind::ALL.into_iter().find(|candidate| candidate.as_str() == kind)?;
+        let (account, region) = (parts.next()?, parts.next()?);
+        Some(Self::new(kind, account, region, parts.next().unwrap_or_default()))
+    }
+}
+
+impl fmt::Display for ScopeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.kind.as_str(), self.account, self.region)?;
+        if !self.thing.is_empty() {
+            write!(f, "/{}", self.thing)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for ScopeKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ScopeKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no scope key")))
+    }
+}
+
+/// How a thing is found among the live things of its kind in one scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Select {
+    /// By the scope's own key: service name, `name|TYPE|set`, item key, check id, balancer name.
+    Key(Arc<str>),
+    /// By full ARN: this incarnation and no other.
+    Arn(Arc<str>),
+    /// By another name that may not be unique (`callerReference:x`, `tagName:x`): two are Unknown.
+    Alias(Arc<str>),
+    /// The thing that this record of a zone refers to.
+    ReferencedBy(ScopeKey, Arc<str>),
+}
+
+impl fmt::Display for Select {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(text) | Self::Arn(text) | Self::Alias(text) => f.write_str(text),
+            Self::ReferencedBy(scope, key) => write!(f, "the one that {key} in {scope} refers to"),
+        }
+    }
+}
+
+/// One thing that somebody wants to know about in a scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ask {
+    /// The kind's name, such as `EcsService`.
+    pub kind: &'static str,
+    /// Which one.
+    pub select: Select,
+}
+
+/// A live object's name inside its scope.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// The scope's own key for it.
+    pub key: Arc<str>,
+}
+
+impl ObjectKey {
+    /// A key from its parts.
+    pub fn new(kind: &'static str, key: &str) -> Self {
+        Self { kind, key: key.into() }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_key_is_read_back_as_it_was_written() {
+        for text in ["ecs_cluster/111122223333/eu-west-1/wonderland", "health_checks/1/global", "hosted_zone/1/global/a/b"] {
+            assert_eq!(ScopeKey::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(ScopeKey::parse("volumes/1/eu-west-1"), None);
+    }
+}

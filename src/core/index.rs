@@ -1,0 +1,119 @@
+//! The index of the desired state: made once per accepted revision, read at every evaluation.
+//!
+//! Decides which scopes exist, who shares them, what is asked of each before any claim is known,
+//! and how many pieces an application has. It keeps evaluation proportional to what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::asks::Asks;
+use super::desired::{Declared, Desired, StateTable};
+use super::identity::{Ask, ScopeKey, Select};
+use super::ignore::Ignore;
+
+/// What one scope is watched for.
+#[derive(Debug, Clone, Default)]
+pub struct Home {
+    /// Environments that share it.
+    pub environments: BTreeSet<Arc<str>>,
+    /// Declarations that are observed in it, StateTables aside.
+    pub resources: Vec<Arc<Declared>>,
+    /// StateTables that are observed in it.
+    pub tables: Vec<Arc<StateTable>>,
+    /// What the declarations ask of it.
+    pub asks: Arc<Asks>,
+}
+
+/// The index.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    /// Every scope that is watched.
+    pub scopes: BTreeMap<ScopeKey, Home>,
+    /// Declarations by where and how they are found.
+    pub by_ask: BTreeMap<(ScopeKey, Ask), Vec<Arc<Declared>>>,
+    /// Declarations found by something else than a key or an ARN.
+    pub indirect: BTreeMap<ScopeKey, Vec<Arc<Declared>>>,
+    /// How many declared pieces an application has, by environment and name.
+    pub applications: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// How many applications each environment has.
+    pub application_totals: BTreeMap<Arc<str>, u32>,
+    /// Ignores by environment.
+    pub ignores: BTreeMap<Arc<str>, Vec<Arc<Ignore>>>,
+}
+
+impl Index {
+    /// Indexes a desired state.
+    pub fn new(desired: &Desired) -> Self {
+        let mut index = Self::default();
+        for declared in &desired.resources {
+            *index.applications.entry((declared.environment.clone(), declared.application.clone())).or_default() += 1;
+            let home = index.scopes.entry(declared.scope.clone()).or_default();
+            home.environments.insert(declared.environment.clone());
+            // A StateTable is judged with its items, below.
+            if declared.kind.name() == "StateTable" {
+                continue;
+            }
+            home.resources.push(declared.clone());
+            Arc::make_mut(&mut home.asks).want(declared.ask(), declared.facets.iter().copied());
+            if let Some(owner) = &declared.owned_by {
+                let owners = index.scopes.entry(owner.scope.clone()).or_default();
+                owners.environments.insert(declared.environment.clone());
+                Arc::make_mut(&mut owners.asks).want(owner.ask.clone(), []);
+            }
+            if let Select::ReferencedBy(zone, _) = &declared.select {
+                index.scopes.entry(zone.clone()).or_default().environments.insert(declared.environment.clone());
+            }
+            if matches!(declared.select, Select::Alias(_) | Select::ReferencedBy(..)) {
+                index.indirect.entry(declared.scope.clone()).or_default().push(declared.clone());
+            }
+            index.by_ask.entry((declared.scope.clone(), declared.ask())).or_default().push(declared.clone());
+        }
+        for table in &desired.tables {
+            index.add_table(table);
+        }
+        for home in index.scopes.values_mut() {
+            Arc::make_mut(&mut home.asks).visible = shared_visibility(desired, &home.environments);
+        }
+        for (environment, _) in index.applications.keys() {
+            *index.application_totals.entry(environment.clone()).or_default() += 1;
+        }
+        for ignore in &desired.ignores {
+            index.ignores.entry(ignore.environment.clone()).or_default().push(ignore.clone());
+        }
+        index
+    }
+
+    fn add_table(&mut self, table: &Arc<StateTable>) {
+        let environment = &table.declared.environment;
+        let others = table.pieces.iter().map(|piece| &piece.scope).chain([&table.parent_scope]);
+        for scope in others {
+            self.scopes.entry(scope.clone()).or_default().environments.insert(environment.clone());
+        }
+        let home = self.scopes.entry(table.declared.scope.clone()).or_default();
+        home.tables.push(table.clone());
+        let asks = Arc::make_mut(&mut home.asks);
+        asks.scan = true;
+        let templates = table.pieces.iter().flat_map(|piece| {
+            let naming: Vec<_> = match &piece.naming {
+                super::desired::Naming::Key(template) | super::desired::Naming::Arn(template) => vec![template],
+                super::desired::Naming::Record { name, set, .. } => std::iter::once(name).chain(set).collect(),
+            };
+            naming.into_iter().chain(&piece.for_each)
+        });
+        for template in templates.chain([&table.parent_name]).chain(&table.written_at) {
+            asks.plain.extend(template.attributes());
+        }
+    }
+
+    /// The declaration that is found like this, if one is.
+    pub fn declared_as(&self, environment: &str, scope: &ScopeKey, ask: &Ask) -> Option<&Arc<Declared>> {
+        self.by_ask.get(&(scope.clone(), ask.clone()))?.iter().find(|declared| *declared.environment == *environment)
+    }
+}
+
+/// A value is shown only where every environment that shares its scope lists its name.
+fn shared_visibility(desired: &Desired, environments: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+    let mut lists = environments.iter().filter_map(|name| desired.environments.get(name)).map(|environment| &environment.visible);
+    let first = lists.next().cloned().unwrap_or_default();
+    lists.fold(first, |shared, list| shared.intersection(list).cloned().collect())
+}

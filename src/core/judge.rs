@@ -1,0 +1,75 @@
+//! What a kind adds to the generic comparison: its proof of absence and its own judgement.
+//!
+//! Decides the interface between `core` and `kinds`. Fields are compared generically; a kind says
+//! when a thing of it is proven gone, and whether a thing that is as declared also works. A kind
+//! is pure: it sees readings, memory and a time, and returns values.
+
+use jiff::Timestamp;
+
+use super::desired::Declared;
+use super::identity::Ask;
+use super::memory::ObjectMemory;
+use super::observation::{Failure, Live, Reading};
+use super::world::World;
+
+/// Why a thing is known to be gone, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// One sentence: which answers prove it.
+    pub sentence: String,
+    /// Whether the API itself says that this incarnation was deleted (ECS INACTIVE), so that no
+    /// settling time can explain it.
+    pub deleted: bool,
+}
+
+/// What a kind finds beyond differing fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// As declared, but not working.
+    Degraded {
+        /// What a person reads.
+        message: String,
+        /// Whether any of it still works.
+        works: bool,
+        /// The cause, where it is another thing: an address such as `dns:…` of a gone object.
+        caused_by: Option<String>,
+    },
+    /// Part of it works, and what is broken is usually replaced by itself (a task that died):
+    /// degraded only if it is still so after the settling time.
+    Unsteady {
+        /// What a person reads.
+        message: String,
+    },
+    /// A rollout or job is running.
+    Converging {
+        /// Its deadline; past it, the thing is degraded.
+        until: Timestamp,
+        /// What a person reads.
+        message: String,
+    },
+    /// Right on paper, but the running process or the next restart says otherwise.
+    Latent {
+        /// What a person reads.
+        message: String,
+    },
+    /// It cannot be judged.
+    Unknown(Failure),
+}
+
+/// A kind of resource, as evaluation sees it.
+pub trait Kind: Sync + Send + std::fmt::Debug {
+    /// The name in manifests, such as `EcsService`.
+    fn name(&self) -> &'static str;
+
+    /// The written proof of absence: called when `ask` matches nothing in `reading`. Anything but
+    /// a proof is a failure with its reason, and the thing is Unknown.
+    fn absence(&self, ask: &Ask, reading: &Reading, known: Option<&ObjectMemory>) -> Result<Proof, Failure>;
+
+    /// Whether `judge` speaks of this declared field, so that it is not compared as well.
+    fn judges(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// What is to be said about a live thing beyond its declared fields.
+    fn judge(&self, declared: &Declared, live: &Live, world: &World<'_>) -> Vec<Judgement>;
+}

@@ -1,0 +1,75 @@
+//! Memory: what earlier passes taught, kept across restarts.
+//!
+//! Decides what is worth remembering: incarnations (so that a re-created thing is not taken for
+//! the one before), what is gone, open findings (so that they are held, not forgotten), and the
+//! declarations' digests (so that a change is given its settling time). `evaluate` makes the next
+//! memory from the last; the store keeps it; nobody edits it in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::drift::{Finding, FindingKey};
+use super::identity::{ObjectKey, ScopeKey};
+
+/// What is remembered of one live thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectMemory {
+    /// Its id when last seen.
+    pub id: Arc<str>,
+    /// Which incarnation was last seen (createdAt).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incarnation: Option<Arc<str>>,
+    /// What other things called it; kept for the kinds that records can point at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Arc<str>>,
+    /// What earlier incarnations of it were called: a record may still point there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<Arc<str>>,
+    /// When moored first saw it.
+    pub first_seen: Timestamp,
+    /// Since when it is proven gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Timestamp>,
+}
+
+/// What is remembered of one declaration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclaredMemory {
+    /// The digest of what is declared.
+    pub digest: u64,
+    /// When it changed while moored watched; `None` when it was there from the first load on.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What is remembered of one scope.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ScopeMemory {
+    /// Asked-for things that were seen.
+    pub objects: BTreeMap<ObjectKey, ObjectMemory>,
+    /// Open findings of things whose home is this scope.
+    pub findings: BTreeMap<FindingKey, Arc<Finding>>,
+    /// Since when partly working things have been so, by environment, kind and name. Not kept
+    /// across a restart: their settling time then begins again.
+    pub unsteady: BTreeMap<(Arc<str>, &'static str, Arc<str>), Timestamp>,
+    /// Declarations whose home is this scope, by environment, kind and name.
+    pub declared: BTreeMap<(Arc<str>, &'static str, Arc<str>), DeclaredMemory>,
+}
+
+/// Everything remembered, by home scope; unchanged scopes are shared between passes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Memory {
+    /// By scope.
+    pub scopes: BTreeMap<ScopeKey, Arc<ScopeMemory>>,
+    /// Whether a set of manifests was evaluated before: the first load has no settling time.
+    pub seasoned: bool,
+}
+
+impl Memory {
+    /// What is remembered of one live thing.
+    pub fn object(&self, scope: &ScopeKey, key: &ObjectKey) -> Option<&ObjectMemory> {
+        self.scopes.get(scope)?.objects.get(key)
+    }
+}

@@ -1,0 +1,276 @@
+//! The daemon: reads every scope again and again, and keeps the board up to date.
+//!
+//! Decides when: level-triggered, one queue keyed by scope, a jittered resync, backoff per scope,
+//! reload on content change, SIGHUP at once. One task owns all state; readings run in tasks of
+//! their own and report by channel, so that a slow or panicking one delays nobody.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch as board};
+use tracing::{info, warn};
+
+use super::pace;
+use super::queue::Queue;
+use super::reader::{self, Done, Shared};
+use super::roots::Roots;
+use super::watch::Watch;
+use crate::aws::allow_list::Service;
+use crate::aws::intercept::Requests;
+use crate::core::identity::{ScopeKey, ScopeKind};
+use crate::core::observation::{Failure, Reason};
+use crate::scopes::{self, Scope};
+use crate::serve::http::Published;
+use crate::serve::metrics::{self, ShellMetrics};
+
+/// How the daemon is run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The wish of most scopes.
+    pub resync: Duration,
+    /// How often the manifests' files are looked at, in real time.
+    pub reload_every: Duration,
+    /// Seeds the jitter.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { resync: Duration::from_secs(60), reload_every: Duration::from_secs(2), seed: 0 }
+    }
+}
+
+/// The longest the board goes without being made anew, so that counters move, in real time.
+const REPUBLISH: Duration = Duration::from_secs(5);
+
+/// The daemon's state.
+pub struct Daemon {
+    options: Options,
+    shared: Arc<Shared>,
+    requests: Requests,
+    watch: Watch,
+    roots: Roots,
+    queue: Queue,
+    readers: BTreeMap<ScopeKey, Box<dyn Scope>>,
+    failures: BTreeMap<ScopeKey, u32>,
+    last_read: BTreeMap<ScopeKey, Timestamp>,
+    board: board::Sender<Option<Arc<Published>>>,
+    started: Timestamp,
+    turn: u64,
+}
+
+impl Daemon {
+    /// A daemon over these parts; `roots` must have been loaded once into `watch`.
+    pub fn new(options: Options, shared: Arc<Shared>, requests: Requests, watch: Watch, roots: Roots) -> Self {
+        let started = shared.clock.now();
+        let (board, _) = board::channel(None);
+        Self {
+            options,
+            shared,
+            requests,
+            watch,
+            roots,
+            queue: Queue::default(),
+            readers: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            last_read: BTreeMap::new(),
+            board,
+            started,
+            turn: 0,
+        }
+    }
+
+    /// Where snapshots appear.
+    pub fn board(&self) -> board::Receiver<Option<Arc<Published>>> {
+        self.board.subscribe()
+    }
+
+    /// Runs until `stop`. `reload` makes it look at the manifests at once (SIGHUP).
+    pub async fn run(mut self, stop: impl Future<Output = ()>, mut reload: mpsc::Receiver<()>) {
+        let (report, mut reports) = mpsc::channel::<Done>(64);
+        let mut look = tokio::time::interval(self.options.reload_every);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut republish = tokio::time::interval(REPUBLISH);
+        tokio::pin!(stop);
+        // What the store remembers is shown before the first reading: open findings are held.
+        self.conclude();
+        self.plan();
+        loop {
+            self.start_due(&report);
+            let wait = self.until_next();
+            let clock = self.shared.clock.clone();
+            tokio::select! {
+                () = &mut stop => break,
+                Some(done) = reports.recv() => {
+                    self.take(done);
+                    while let Ok(done) = reports.try_recv() {
+                        self.take(done);
+                    }
+                }
+                Some(()) = reload.recv() => {
+                    info!(event = "reload_asked", "looking at the manifests now");
+                    self.reload(true);
+                }
+                _ = look.tick() => self.reload(false),
+                _ = republish.tick() => self.publish(),
+                () = clock.sleep(wait) => {}
+            }
+            if self.watch.is_due(self.shared.clock.now()) {
+                self.conclude();
+            }
+        }
+        info!(event = "stopping", "asked to stop; open findings are kept");
+    }
+
+    /// Evaluates, publishes, and plans what the evaluation wants.
+    fn conclude(&mut self) {
+        let now = self.shared.clock.now();
+        tokio::task::block_in_place(|| self.watch.evaluate(now));
+        self.publish();
+        for key in self.watch.wanted() {
+            let earliest = self.last_read.get(&key).map_or(now, |at| later(*at, pace::SOON));
+            self.queue.schedule(&key, earliest.max(now));
+        }
+    }
+
+    fn publish(&mut self) {
+        let Some(snapshot) = self.watch.snapshot() else { return };
+        let shell = ShellMetrics {
+            requests: self.requests.snapshot(),
+            failures: self.watch.failures.clone(),
+            panics: crate::panics::count(),
+            store_healthy: self.watch.has_store().then_some(self.watch.store_healthy),
+            roots: self.roots.status(),
+        };
+        let metrics: Arc<str> = metrics::render(&snapshot, &self.watch.index, &shell).into();
+        let published = Published {
+            snapshot,
+            index: self.watch.index.clone(),
+            desired: self.watch.desired.clone(),
+            observations: Arc::new(self.watch.observations.clone()),
+            memory: self.watch.memory().clone(),
+            metrics,
+            started: self.started,
+        };
+        self.board.send_replace(Some(Arc::new(published)));
+    }
+
+    /// Starts every reading that is due.
+    fn start_due(&mut self, report: &mpsc::Sender<Done>) {
+        let now = self.shared.clock.now();
+        while let Some(key) = self.queue.take(now) {
+            let reader = self.readers.remove(&key).unwrap_or_else(|| scopes::open(&key));
+            let asks = self.watch.asks(&key);
+            self.last_read.insert(key.clone(), now);
+            let Some(account) = self.watch.account(&key).cloned() else {
+                let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");
+                self.take(Done { key, reader: Some(reader), result: Err(failure), identity: None });
+                continue;
+            };
+            let (shared, report) = (self.shared.clone(), report.clone());
+            tokio::spawn(async move {
+                let done = reader::read(shared, key, account, asks, reader).await;
+                // The receiver is gone only when the daemon is stopping.
+                let _ = report.send(done).await;
+            });
+        }
+    }
+
+    /// Takes the outcome of a reading and plans the next.
+    fn take(&mut self, mut done: Done) {
+        let now = self.shared.clock.now();
+        let key = done.key.clone();
+        self.queue.done(&key);
+        self.turn += 1;
+        let chance = pace::chance(self.options.seed, self.turn);
+        let wish = done.reader.as_ref().map_or(self.options.resync, |reader| reader.interval(self.options.resync));
+        let (calls, took) = match &done.result {
+            Ok(reading) => (reading.api_calls, Duration::try_from(reading.finished.duration_since(reading.started)).unwrap_or_default()),
+            Err(_) => (0, Duration::ZERO),
+        };
+        let interval = pace::interval(wish, calls, self.shared.budgets.rate(&key.account, service(key.kind)));
+        let wait = match &done.result {
+            Ok(_) => {
+                self.failures.remove(&key);
+                pace::jittered(interval, chance)
+            }
+            Err(_) => {
+                let failures = self.failures.entry(key.clone()).or_default();
+                *failures = failures.saturating_add(1);
+                pace::backoff(*failures, interval, chance)
+            }
+        };
+        self.watch.observe(&mut done, pace::bound(interval, took), now);
+        if let Some(reader) = done.reader {
+            self.readers.insert(key.clone(), reader);
+        }
+        if self.watch.index.scopes.contains_key(&key) {
+            self.queue.schedule(&key, later(now, wait));
+        } else {
+            self.readers.remove(&key);
+        }
+    }
+
+    /// Plans a first reading of every scope that is new, spread over two seconds.
+    fn plan(&mut self) {
+        let now = self.shared.clock.now();
+        let index = self.watch.index.clone();
+        self.queue.retain(|key| index.scopes.contains_key(key));
+        self.readers.retain(|key, _| index.scopes.contains_key(key));
+        self.failures.retain(|key, _| index.scopes.contains_key(key));
+        self.last_read.retain(|key, _| index.scopes.contains_key(key));
+        for key in index.scopes.keys() {
+            if !self.queue.knows(key) {
+                self.turn += 1;
+                let spread = Duration::from_millis((pace::chance(self.options.seed, self.turn) * 2000.0) as u64);
+                self.queue.schedule(key, later(now, spread));
+            }
+        }
+    }
+
+    /// Puts changed manifests in force; rejected ones change nothing but the metric.
+    fn reload(&mut self, at_once: bool) {
+        if !at_once && !self.roots.changed() {
+            return;
+        }
+        let redactor = self.shared.redactor.clone();
+        let loaded = tokio::task::block_in_place(|| self.roots.load(&redactor, self.shared.clock.now()));
+        for rejected in &loaded.rejected {
+            warn!(event = "manifests_rejected", root = %rejected.root, problems = rejected.problems.len(), first = rejected.problems.first().map(|problem| problem.message.as_str()), "the last good revision stays in force");
+        }
+        match loaded.desired {
+            Some(desired) if *self.watch.desired != desired => {
+                info!(event = "manifests_accepted", resources = desired.resources.len(), "a new revision is in force");
+                self.shared.budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
+                self.watch.declare(desired);
+                self.plan();
+            }
+            Some(_) | None => {}
+        }
+        self.conclude();
+    }
+
+    fn until_next(&self) -> Duration {
+        let now = self.shared.clock.now();
+        let next = [self.queue.next_at(), self.watch.recheck_at()].into_iter().flatten().min();
+        let wait = next.map_or(SignedDuration::from_secs(5), |at| at.duration_since(now));
+        Duration::try_from(wait).unwrap_or_default().clamp(Duration::from_millis(5), Duration::from_secs(5))
+    }
+}
+
+fn later(at: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| at.saturating_add(wait).ok()).unwrap_or(at)
+}
+
+/// The service whose budget a scope's calls mostly use.
+fn service(kind: ScopeKind) -> Service {
+    match kind {
+        ScopeKind::EcsCluster => Service::Ecs,
+        ScopeKind::HealthChecks | ScopeKind::HostedZone => Service::Route53,
+        ScopeKind::LoadBalancers => Service::Elbv2,
+        ScopeKind::Table => Service::DynamoDb,
+    }
+}

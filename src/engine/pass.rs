@@ -1,0 +1,117 @@
+//! One pass over the scopes, for `check` and `show`.
+//!
+//! Decides the order: tables first (their items say what to ask for), then everything that may be
+//! left over, then the parents. So each parent is read after what it may have left behind, and
+//! staleness finds fewer orphans, never more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::pace;
+use super::reader::{self, Shared};
+use super::watch::Watch;
+use crate::core::identity::{ScopeKey, ScopeKind};
+use crate::core::observation::{Failure, Reason};
+use crate::scopes::{self, Scope};
+
+/// The most scopes that are read at once; budgets pace the calls themselves.
+const AT_ONCE: usize = 32;
+
+/// Reads every scope that `only` lets through once, and again what a suspicion wants, at most
+/// twice. `progress` hears how many of how many are done.
+pub async fn pass(
+    watch: &mut Watch,
+    shared: &Arc<Shared>,
+    resync: Duration,
+    only: impl Fn(&ScopeKey) -> bool,
+    mut progress: impl FnMut(u64, u64, &str),
+) {
+    let mut readers: BTreeMap<ScopeKey, Box<dyn Scope>> = BTreeMap::new();
+    let scopes: BTreeSet<ScopeKey> = watch.index.scopes.keys().filter(|key| only(key)).cloned().collect();
+    let total = scopes.len() as u64;
+    let mut done = 0;
+    for wave in waves(&scopes, &watch.parents()) {
+        if wave.is_empty() {
+            continue;
+        }
+        read_all(watch, shared, resync, wave, &mut readers, |message| {
+            done += 1;
+            progress(done, total, message);
+        })
+        .await;
+        watch.evaluate(shared.clock.now());
+    }
+    for _ in 0..2 {
+        let wanted: BTreeSet<ScopeKey> = watch.wanted().into_iter().filter(|key| scopes.contains(key)).collect();
+        if wanted.is_empty() {
+            break;
+        }
+        read_all(watch, shared, resync, wanted, &mut readers, |message| progress(done, total, message)).await;
+        watch.evaluate(shared.clock.now());
+    }
+}
+
+/// Tables, then what is nobody's parent, then parents.
+fn waves(scopes: &BTreeSet<ScopeKey>, parents: &BTreeSet<ScopeKey>) -> [BTreeSet<ScopeKey>; 3] {
+    let rank = |key: &ScopeKey| match key.kind {
+        ScopeKind::Table => 0,
+        _ if parents.contains(key) => 2,
+        _ => 1,
+    };
+    [0, 1, 2].map(|wanted| scopes.iter().filter(|key| rank(key) == wanted).cloned().collect())
+}
+
+async fn read_all(
+    watch: &mut Watch,
+    shared: &Arc<Shared>,
+    resync: Duration,
+    keys: BTreeSet<ScopeKey>,
+    readers: &mut BTreeMap<ScopeKey, Box<dyn Scope>>,
+    mut progress: impl FnMut(&str),
+) {
+    let mut waiting = keys.into_iter();
+    let mut running: JoinSet<reader::Done> = JoinSet::new();
+    loop {
+        while running.len() < AT_ONCE {
+            let Some(key) = waiting.next() else { break };
+            let reader = readers.remove(&key).unwrap_or_else(|| scopes::open(&key));
+            let asks = watch.asks(&key);
+            match watch.account(&key).cloned() {
+                Some(account) => {
+                    running.spawn(reader::read(shared.clone(), key, account, asks, reader));
+                }
+                None => {
+                    let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");
+                    let mut done = reader::Done { key, reader: None, result: Err(failure), identity: None };
+                    watch.observe(&mut done, resync, shared.clock.now());
+                }
+            }
+        }
+        let Some(joined) = running.join_next().await else { break };
+        let Ok(mut done) = joined else { continue };
+        let now = shared.clock.now();
+        watch.observe(&mut done, pace::bound(resync, Duration::ZERO), now);
+        progress(&done.key.to_string());
+        if let Some(reader) = done.reader.take() {
+            readers.insert(done.key, reader);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_read_first_and_parents_last() {
+        let table = ScopeKey::new(ScopeKind::Table, "1", "eu-west-1", "deployments");
+        let zone = ScopeKey::new(ScopeKind::HostedZone, "1", "global", "example.com");
+        let cluster = ScopeKey::new(ScopeKind::EcsCluster, "1", "eu-west-1", "wonderland");
+        let all = BTreeSet::from([cluster.clone(), zone.clone(), table.clone()]);
+        let waves = waves(&all, &BTreeSet::from([cluster.clone()]));
+        assert_eq!(waves, [BTreeSet::from([table]), BTreeSet::from([zone]), BTreeSet::from([cluster])]);
+    }
+}

@@ -1,0 +1,134 @@
+//! One reading of one scope: identity first, then the scope's own calls, with a deadline.
+//!
+//! Decides whether a reading may be believed at all: credentials that belong to another account
+//! make every scope of that account Unknown. A panic inside a scope ends as a failure of that
+//! scope. The daemon and `check` call it; it holds no state but the identities it has checked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::Mutex;
+
+use crate::aws::budget::Budgets;
+use crate::aws::identity::{self, Identity};
+use crate::aws::read::ReadContext;
+use crate::aws::session::Sessions;
+use crate::clock::Clock;
+use crate::core::asks::Asks;
+use crate::core::desired::Account;
+use crate::core::identity::ScopeKey;
+use crate::core::observation::{Failure, IdentityState, Reading, Reason};
+use crate::core::redact::Redactor;
+use crate::scopes::Scope;
+
+/// What every reading shares.
+pub struct Shared {
+    /// Clients.
+    pub sessions: Sessions,
+    /// Call budgets.
+    pub budgets: Arc<Budgets>,
+    /// Time.
+    pub clock: Clock,
+    /// Hashes secrets.
+    pub redactor: Arc<Redactor>,
+    /// Whether the cloud is a simulated one (`--cloud`).
+    pub simulated: bool,
+    /// How long a checked identity is believed.
+    pub identity_age: Duration,
+    identities: Mutex<BTreeMap<Arc<str>, Arc<Mutex<Option<Identity>>>>>,
+}
+
+/// The longest that one reading may take; a hung one must not hold its scope for ever.
+const DEADLINE: Duration = Duration::from_secs(900);
+
+/// A failed identity check is asked again after this, so that many scopes cause one call.
+const IDENTITY_RETRY: SignedDuration = SignedDuration::from_secs(5);
+
+/// The outcome of one reading.
+pub struct Done {
+    /// Which scope.
+    pub key: ScopeKey,
+    /// Its reader, unless it panicked.
+    pub reader: Option<Box<dyn Scope>>,
+    /// What was read.
+    pub result: Result<Reading, Failure>,
+    /// What STS said of the account.
+    pub identity: Option<Identity>,
+}
+
+impl Shared {
+    /// Shared parts of all readings.
+    pub fn new(sessions: Sessions, budgets: Arc<Budgets>, clock: Clock, redactor: Arc<Redactor>, simulated: bool, identity_age: Duration) -> Self {
+        Self { sessions, budgets, clock, redactor, simulated, identity_age, identities: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// A context for calls in one account and region.
+    pub async fn context(&self, account: &Account, region: &str) -> Result<ReadContext, Failure> {
+        let region = match (region, account.regions.first()) {
+            ("global", Some(first)) => first,
+            (region, _) => region,
+        };
+        let clients = self.sessions.clients(account, region).await?;
+        Ok(ReadContext::new(clients, self.clock.clone(), self.redactor.clone(), self.budgets.clone()))
+    }
+
+    /// What STS says of an account; asked at most once in `identity_age`, however many scopes ask.
+    pub async fn identity(&self, account: &Account, region: &str) -> Identity {
+        let slot = self.identities.lock().await.entry(account.id.clone()).or_default().clone();
+        let mut slot = slot.lock().await;
+        let now = self.clock.now();
+        if let Some(known) = &*slot {
+            let age = now.duration_since(known.checked_at);
+            let believed = match known.believe() {
+                Ok(()) => SignedDuration::try_from(self.identity_age).unwrap_or(SignedDuration::from_secs(60)),
+                Err(_) => IDENTITY_RETRY,
+            };
+            if !age.is_negative() && age < believed {
+                return known.clone();
+            }
+        }
+        let identity = match self.context(account, region).await {
+            Ok(context) => identity::check(&context, &account.id, self.simulated).await,
+            Err(failure) => Identity {
+                account: account.id.clone(),
+                state: IdentityState::Unverified,
+                arn: None,
+                seen: None,
+                checked_at: now,
+                failure: Some(failure),
+            },
+        };
+        *slot = Some(identity.clone());
+        identity
+    }
+}
+
+/// Reads a scope once, in a task of its own so that a panic stays inside.
+pub async fn read(shared: Arc<Shared>, key: ScopeKey, account: Account, asks: Arc<Asks>, mut reader: Box<dyn Scope>) -> Done {
+    let task_key = key.clone();
+    let task = tokio::spawn(async move {
+        let identity = shared.identity(&account, &task_key.region).await;
+        if let Err(failure) = identity.believe() {
+            return (reader, Err(failure), identity);
+        }
+        let context = match shared.context(&account, &task_key.region).await {
+            Ok(context) => context,
+            Err(failure) => return (reader, Err(failure), identity),
+        };
+        let limit = shared.clock.real(DEADLINE).max(Duration::from_secs(60));
+        let result = match tokio::time::timeout(limit, reader.read(&context, &asks)).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::new(Reason::Timeout, format!("reading {task_key} took longer than {}s", limit.as_secs()))),
+        };
+        (reader, result, identity)
+    });
+    match task.await {
+        Ok((reader, result, identity)) => Done { key, reader: Some(reader), result, identity: Some(identity) },
+        Err(_) => {
+            let failure = Failure::new(Reason::Panicked, format!("moored itself failed while reading {key}: this is a bug, please report it"));
+            Done { key, reader: None, result: Err(failure), identity: None }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The manifest roots as they change on disk.
+//!
+//! Decides which revision of each root is in force: the newest that was accepted whole. A root that
+//! is rejected keeps its last good revision for detection and stops no other root. Looking for
+//! changes costs metadata only; the content is read when something moved, and now and then anyway.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::core::desired::Desired;
+use crate::core::redact::Redactor;
+use crate::manifest::load::{Parsed, Rejected, read_root};
+use crate::manifest::resolve::resolve;
+use crate::manifest::warning::Warning;
+use crate::serve::metrics::RootStatus;
+
+/// A change that leaves no trace in metadata is still found within this, in real time.
+const READ_ANYWAY: Duration = Duration::from_secs(60);
+
+/// Between two readings of a root that must agree.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// More names than this are not looked at for changes; the content is still read in time.
+const MOST_NAMES: usize = 250_000;
+
+/// The roots, in the order they were given.
+pub struct Roots {
+    roots: Vec<Root>,
+    looked: Option<Instant>,
+}
+
+struct Root {
+    path: PathBuf,
+    /// The newest reading that was accepted.
+    good: Option<Arc<Parsed>>,
+    /// Whether the newest reading was.
+    accepted: bool,
+    trace: u64,
+}
+
+/// What a load gave.
+pub struct Loaded {
+    /// What is in force now; `None` when no root was ever good.
+    pub desired: Option<Desired>,
+    /// Roots whose newest reading was refused, with everything that is wrong.
+    pub rejected: Vec<Rejected>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Warning>,
+}
+
+impl Roots {
+    /// Roots that were not read yet.
+    pub fn new(paths: Vec<PathBuf>) -> Self {
+        let roots = paths.into_iter().map(|path| Root { path, good: None, accepted: false, trace: 0 });
+        Self { roots: roots.collect(), looked: None }
+    }
+
+    /// Whether anything moved since the last load, or it is time to read anyway.
+    pub fn changed(&self) -> bool {
+        self.looked.is_none_or(|at| at.elapsed() >= READ_ANYWAY) || self.roots.iter().any(|root| trace(&root.path) != root.trace)
+    }
+
+    /// Reads every root and decides what is in force.
+    pub fn load(&mut self, redactor: &Redactor, now: Timestamp) -> Loaded {
+        self.looked = Some(Instant::now());
+        let mut rejected = Vec::new();
+        let mut candidates: Vec<Option<Arc<Parsed>>> = Vec::new();
+        for root in &mut self.roots {
+            root.trace = trace(&root.path);
+            match read_root(&root.path, || std::thread::sleep(PAUSE)) {
+                Ok(parsed) => {
+                    root.accepted = true;
+                    candidates.push(Some(Arc::new(parsed)));
+                }
+                Err(refusal) => {
+                    root.accepted = false;
+                    rejected.push(refusal);
+                    candidates.push(root.good.clone());
+                }
+            }
+        }
+        // A refused root falls back to its last good revision, which may make another one refer to
+        // nothing: each round refuses at least one more, so there are at most as many as roots.
+        for _ in 0..=self.roots.len() {
+            let present: Vec<(usize, Arc<Parsed>)> =
+                candidates.iter().enumerate().filter_map(|(at, parsed)| Some((at, parsed.clone()?))).collect();
+            let parsed: Vec<Arc<Parsed>> = present.iter().map(|(_, parsed)| parsed.clone()).collect();
+            let mut resolution = resolve(&parsed, redactor, now);
+            let mut fell_back = false;
+            for refusal in std::mem::take(&mut resolution.rejected) {
+                let Some((at, known)) = present.iter().find(|(_, parsed)| parsed.root == refusal.root) else { continue };
+                let Some((root, candidate)) = self.roots.get_mut(*at).zip(candidates.get_mut(*at)) else { continue };
+                root.accepted = false;
+                rejected.push(refusal);
+                *candidate = root.good.clone().filter(|good| !Arc::ptr_eq(good, known));
+                fell_back = true;
+            }
+            if !fell_back {
+                return self.conclude(resolution.desired, resolution.warnings, rejected, candidates);
+            }
+        }
+        Loaded { desired: None, rejected, warnings: Vec::new() }
+    }
+
+    fn conclude(&mut self, mut desired: Desired, warnings: Vec<Warning>, rejected: Vec<Rejected>, candidates: Vec<Option<Arc<Parsed>>>) -> Loaded {
+        let any = candidates.iter().any(Option::is_some);
+        for (root, candidate) in self.roots.iter_mut().zip(candidates) {
+            if root.accepted {
+                root.good = candidate;
+            }
+            for revision in desired.revisions.iter_mut().filter(|revision| *revision.root == *root.path.display().to_string()) {
+                revision.accepted = root.accepted;
+            }
+        }
+        Loaded { desired: any.then_some(desired), rejected, warnings }
+    }
+
+    /// How each root stands, for metrics.
+    pub fn status(&self) -> Vec<RootStatus> {
+        let status = |root: &Root| RootStatus {
+            root: root.path.display().to_string().into(),
+            success: root.accepted,
+            digest: root.good.as_ref().map(|good| good.digest.clone()),
+            commit: root.good.as_ref().and_then(|good| good.commit.as_ref()).map(|commit| commit.id.as_str().into()),
+        };
+        self.roots.iter().map(status).collect()
+    }
+}
+
+/// A number that changes when a file below the root appears, goes, or is written. Links are
+/// followed by their target's metadata, so that a ConfigMap's `..data` swap is seen.
+fn trace(root: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut folders = vec![root.to_owned()];
+    let mut names = 0;
+    mark(root, &mut hasher);
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            names += 1;
+            if names > MOST_NAMES {
+                return hasher.finish();
+            }
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if hidden {
+                continue;
+            }
+            mark(&path, &mut hasher);
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+                folders.push(path);
+            }
+        }
+    }
+    hasher.finish()
+}
+
+fn mark(path: &Path, hasher: &mut DefaultHasher) {
+    use std::os::unix::fs::MetadataExt;
+    path.hash(hasher);
+    if let Ok(metadata) = fs::metadata(path) {
+        (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()).hash(hasher);
+    }
+}

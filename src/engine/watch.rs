@@ -1,0 +1,240 @@
+//! The watch: what is declared, what was read, what was concluded.
+//!
+//! Decides when `core::evaluate` runs and keeps its results; every new reading goes in here and
+//! every snapshot comes out. It makes no call and waits for nothing, so `check`, the daemon and
+//! tests share it. The store gets what must survive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{error, info, warn};
+
+use super::reader::Done;
+use crate::aws::identity::Identity;
+use crate::core::asks::Asks;
+use crate::core::desired::{Account, Desired};
+use crate::core::evaluate::{Evaluation, Event, Input, evaluate};
+use crate::core::identity::ScopeKey;
+use crate::core::index::Index;
+use crate::core::memory::Memory;
+use crate::core::observation::{Failure, IdentityState, Observation, Observations};
+use crate::core::snapshot::Snapshot;
+use crate::store::History;
+
+/// What is known, and what follows from it.
+pub struct Watch {
+    /// What is declared.
+    pub desired: Arc<Desired>,
+    /// Its index.
+    pub index: Arc<Index>,
+    /// What was read.
+    pub observations: Observations,
+    /// What STS said of each account.
+    pub identities: BTreeMap<Arc<str>, Identity>,
+    /// Failed readings by scope and reason.
+    pub failures: BTreeMap<(ScopeKey, &'static str), u64>,
+    evaluation: Option<Evaluation>,
+    memory: Memory,
+    changed: BTreeSet<ScopeKey>,
+    history: Option<Arc<std::sync::Mutex<dyn History>>>,
+    /// Whether the last save succeeded.
+    pub store_healthy: bool,
+}
+
+impl Watch {
+    /// A watch that begins with what the store remembers.
+    pub fn new(memory: Memory, history: Option<Arc<std::sync::Mutex<dyn History>>>) -> Self {
+        Self {
+            desired: Arc::default(),
+            index: Arc::default(),
+            observations: Observations::new(),
+            identities: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            evaluation: None,
+            memory,
+            changed: BTreeSet::new(),
+            history,
+            store_healthy: true,
+        }
+    }
+
+    /// Puts a new desired state in force; everything is judged again on what was read before.
+    pub fn declare(&mut self, desired: Desired) {
+        self.index = Arc::new(Index::new(&desired));
+        self.desired = Arc::new(desired);
+        let index = self.index.clone();
+        self.observations.retain(|scope, _| index.scopes.contains_key(scope));
+        self.failures.retain(|(scope, _), _| index.scopes.contains_key(scope));
+        let accounts: BTreeSet<&Arc<str>> = self.desired.environments.values().flat_map(|environment| environment.accounts.values()).map(|account| &account.id).collect();
+        self.identities.retain(|account, _| accounts.contains(account));
+        self.evaluation = None;
+    }
+
+    /// The account that a scope is read with: the first environment's that shares it.
+    pub fn account(&self, scope: &ScopeKey) -> Option<&Account> {
+        let home = self.index.scopes.get(scope)?;
+        home.environments
+            .iter()
+            .filter_map(|name| self.desired.environments.get(name))
+            .flat_map(|environment| environment.accounts.values())
+            .find(|account| account.id == scope.account)
+    }
+
+    /// What to ask of a scope.
+    pub fn asks(&self, scope: &ScopeKey) -> Arc<Asks> {
+        let dynamic = self.evaluation.as_ref().and_then(|evaluation| evaluation.asks.get(scope));
+        dynamic.or_else(|| self.index.scopes.get(scope).map(|home| &home.asks)).cloned().unwrap_or_default()
+    }
+
+    /// Takes the outcome of one reading. `bound` is the longest time to the next one and its end.
+    pub fn observe(&mut self, done: &mut Done, bound: Duration, now: Timestamp) {
+        if let Some(identity) = done.identity.take() {
+            self.identify(identity);
+        }
+        if !self.index.scopes.contains_key(&done.key) {
+            return;
+        }
+        let observation: &mut Observation = self.observations.entry(done.key.clone()).or_default();
+        observation.bound = SignedDuration::try_from(bound).unwrap_or(SignedDuration::MAX);
+        let placeholder = Err(Failure::new(crate::core::observation::Reason::NotYetRead, ""));
+        match std::mem::replace(&mut done.result, placeholder) {
+            Ok(reading) => {
+                if observation.failure.take().is_some() {
+                    info!(event = "scope_recovered", scope = %done.key, "reads again");
+                }
+                observation.failed_at = None;
+                observation.reading = Some(Arc::new(reading));
+            }
+            Err(failure) => {
+                *self.failures.entry((done.key.clone(), failure.reason.as_str())).or_default() += 1;
+                if observation.failure.as_ref().map(|known| known.reason) != Some(failure.reason) {
+                    warn!(event = "scope_failed", scope = %done.key, reason = failure.reason.as_str(), detail = %failure.detail, "cannot be read");
+                }
+                observation.failed_at = Some(now);
+                observation.failure = Some(failure);
+            }
+        }
+        self.changed.insert(done.key.clone());
+    }
+
+    fn identify(&mut self, identity: Identity) {
+        let before = self.identities.insert(identity.account.clone(), identity.clone());
+        if before.map(|before| before.state) == Some(identity.state) {
+            return;
+        }
+        match identity.believe() {
+            Ok(()) => info!(event = "identity", account = %identity.account, state = identity.state.as_str(), "identity checked"),
+            Err(failure) => error!(event = "identity", account = %identity.account, state = identity.state.as_str(), detail = %failure.detail, "identity not believed"),
+        }
+    }
+
+    /// Whether evaluating now could say something new: readings came, a deadline passed, or a
+    /// reading grew stale.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        let Some(evaluation) = &self.evaluation else { return true };
+        let stale = self.observations.iter().filter(|(_, observation)| {
+            observation.failure.is_none() && observation.reading.is_some() && observation.current(now).is_err()
+        });
+        let known_stale = |scope: &ScopeKey| evaluation.snapshot.scopes.iter().any(|view| view.scope == *scope && view.error.is_some());
+        let fresh_stale: Vec<ScopeKey> = stale.map(|(scope, _)| scope.clone()).filter(|scope| !known_stale(scope)).collect();
+        self.changed.extend(fresh_stale);
+        !self.changed.is_empty() || evaluation.recheck_at.is_some_and(|at| at <= now)
+    }
+
+    /// Evaluates what changed, remembers it, and logs what happened to findings.
+    pub fn evaluate(&mut self, now: Timestamp) -> Arc<Snapshot> {
+        let identities: BTreeMap<Arc<str>, IdentityState> =
+            self.identities.iter().map(|(account, identity)| (account.clone(), identity.state)).collect();
+        let changed = std::mem::take(&mut self.changed);
+        let input = Input {
+            desired: &self.desired,
+            index: &self.index,
+            observations: &self.observations,
+            identities: &identities,
+            memory: &self.memory,
+            now,
+        };
+        let evaluation = evaluate(&input, self.evaluation.as_ref(), &changed);
+        self.memory = evaluation.memory.clone();
+        evaluation.events.iter().for_each(log);
+        self.save(&evaluation.events, now);
+        let snapshot = evaluation.snapshot.clone();
+        self.evaluation = Some(evaluation);
+        snapshot
+    }
+
+    /// What is remembered now.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Whether anything is kept across a restart.
+    pub fn has_store(&self) -> bool {
+        self.history.is_some()
+    }
+
+    /// Scopes that hold parents: of table items, and owners of declared things.
+    pub fn parents(&self) -> BTreeSet<ScopeKey> {
+        let owners = self.desired.resources.iter().filter_map(|declared| declared.owned_by.as_ref()).map(|owner| &owner.scope);
+        self.desired.tables.iter().map(|table| &table.parent_scope).chain(owners).cloned().collect()
+    }
+
+    /// Scopes whose reading would settle a suspicion.
+    pub fn wanted(&self) -> BTreeSet<ScopeKey> {
+        self.evaluation.as_ref().map(|evaluation| evaluation.wanted.clone()).unwrap_or_default()
+    }
+
+    /// When time alone may change the outcome.
+    pub fn recheck_at(&self) -> Option<Timestamp> {
+        self.evaluation.as_ref().and_then(|evaluation| evaluation.recheck_at)
+    }
+
+    /// The latest snapshot.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.evaluation.as_ref().map(|evaluation| evaluation.snapshot.clone())
+    }
+
+    /// A failing store stops nothing: detection goes on in memory, the metric says so, and the next
+    /// save writes all that is missing.
+    fn save(&mut self, events: &[Event], now: Timestamp) {
+        let Some(history) = &self.history else { return };
+        let mut history = history.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let result = history.save(&self.memory, events, now);
+        if let Err(reason) = &result
+            && self.store_healthy
+        {
+            error!(event = "store_failed", %reason, "findings are not kept across a restart until this is mended");
+        }
+        if result.is_ok() && !self.store_healthy {
+            info!(event = "store_recovered", "findings are kept again");
+        }
+        self.store_healthy = result.is_ok();
+    }
+}
+
+/// One event, one line.
+fn log(event: &Event) {
+    let (name, finding) = match event {
+        Event::Opened(finding) => ("finding_opened", finding),
+        Event::Ended(finding) => ("finding_ended", finding),
+        Event::Held(finding) => ("finding_held", finding),
+        Event::Confirmed(finding) => ("finding_confirmed", finding),
+    };
+    let key = &finding.key;
+    let source = finding.source.as_ref().map(|source| format!("{}:{}", source.file, source.line)).unwrap_or_default();
+    info!(
+        event = name,
+        environment = %key.environment,
+        kind = %key.kind,
+        name = %key.name,
+        drift = key.drift.as_str(),
+        severity = finding.severity.as_str(),
+        application = %finding.application,
+        group = %format_args!("{}/{}", finding.root.kind, finding.root.name),
+        since = %finding.since,
+        source,
+        detail = %finding.message,
+    );
+}

@@ -1,0 +1,93 @@
+//! The kinds: one folder and one line of [`KINDS`] each.
+//!
+//! Decides what a manifest of a kind may say (`spec.rs`), how the live thing is spelled
+//! (`live.rs`), when it is proven gone and whether it works (`mod.rs`). Pure: no client, no clock,
+//! no file. The loader calls [`KindEntry::declare`], scopes call `live`, `core` calls the rest.
+
+pub mod dns_record;
+pub mod ecs_service;
+pub mod health_check;
+pub mod load_balancer;
+pub mod setting;
+pub mod state_table;
+pub mod table_item;
+pub mod target_group;
+pub mod text;
+
+use crate::core::asks::Facet;
+use crate::core::desired::{Piece, WhenParentGone};
+use crate::core::identity::{ScopeKey, ScopeKind, Select};
+use crate::core::judge::Kind;
+use crate::core::template::Template;
+use crate::core::value::{Expect, Path};
+use crate::manifest::check::Checker;
+use crate::manifest::tree::Node;
+use setting::{Setting, SpecProblem};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a spec says, resolved to one environment's physical identity.
+#[derive(Debug, Clone)]
+pub struct Declaration {
+    /// Where it is observed.
+    pub scope: ScopeKey,
+    /// How it is found there.
+    pub select: Select,
+    /// The physical identity it has, or would have.
+    pub id: Arc<str>,
+    /// What its fields should be, spelled the provider's way.
+    pub expects: Vec<(Path, Expect)>,
+    /// The details that `expects` needs.
+    pub facets: BTreeSet<Facet>,
+    /// A StateTable's rules.
+    pub table: Option<TableRules>,
+}
+
+/// What a StateTable says beyond being a table.
+#[derive(Debug, Clone)]
+pub struct TableRules {
+    /// Partition and sort attribute.
+    pub key: (Arc<str>, Option<Arc<str>>),
+    /// The parent's kind.
+    pub parent_kind: &'static str,
+    /// The parent's scope.
+    pub parent_scope: ScopeKey,
+    /// The parent's name, from the item.
+    pub parent_name: Template,
+    /// When the item was written, from the item.
+    pub written_at: Option<Template>,
+    /// What its orphans are.
+    pub when_parent_gone: WhenParentGone,
+    /// What else the item names.
+    pub pieces: Vec<Piece>,
+}
+
+/// One line of the table.
+pub struct KindEntry {
+    /// How `core` sees it.
+    pub kind: &'static dyn Kind,
+    /// One sentence for `explain` and the docs.
+    pub summary: &'static str,
+    /// Where its things are observed.
+    pub scope: ScopeKind,
+    /// The JSON Schema of its spec.
+    pub schema: fn() -> schemars::Schema,
+    /// Resolves a spec (already merged with the environment's overrides and checked).
+    pub declare: fn(&Node, &Checker, &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>>,
+}
+
+/// Every kind that is observed.
+pub static KINDS: [KindEntry; 7] = [
+    dns_record::ENTRY,
+    ecs_service::ENTRY,
+    health_check::ENTRY,
+    load_balancer::ENTRY,
+    state_table::ENTRY,
+    table_item::ENTRY,
+    target_group::ENTRY,
+];
+
+/// The entry of this name.
+pub fn find(name: &str) -> Option<&'static KindEntry> {
+    KINDS.iter().find(|entry| entry.kind.name() == name)
+}

@@ -1,0 +1,160 @@
+//! Target groups of load balancers: the kind `TargetGroup`.
+//!
+//! Decides when a group has too few healthy targets; when it is proven gone it leaves to the load
+//! balancers' proof. Never reads one. `core` calls the [`Kind`], the loader [`ENTRY`].
+
+pub mod live;
+mod spec;
+
+use crate::core::desired::Declared;
+use crate::core::identity::{Ask, ScopeKind};
+use crate::core::judge::{Judgement, Kind, Proof};
+use crate::core::memory::ObjectMemory;
+use crate::core::observation::{Failure, Live, Reading, Reason};
+use crate::core::value::{Expect, Fact, Value};
+use crate::core::world::World;
+use crate::kinds::KindEntry;
+use crate::kinds::load_balancer::proven_absent;
+use live::Targets;
+
+/// The kind's name.
+pub const KIND: &str = "TargetGroup";
+
+/// Where the number of healthy targets stands, and what `minHealthy` expects of it.
+const HEALTHY: &str = "targets.healthy";
+
+/// A target group.
+#[derive(Debug)]
+pub struct TargetGroup;
+
+/// The kind's line in the table.
+pub const ENTRY: KindEntry = KindEntry {
+    kind: &TargetGroup,
+    summary: "A target group of a load balancer: how it reaches and checks its targets, and how many of them are healthy.",
+    scope: ScopeKind::LoadBalancers,
+    schema,
+    declare: spec::declare,
+};
+
+fn schema() -> schemars::Schema {
+    schemars::schema_for!(spec::TargetGroupSpec)
+}
+
+/// The health of a live group's targets, where it is known.
+pub fn health(live: &Live) -> Option<Targets> {
+    let number = |path| live.fields.value(path).and_then(Value::as_int);
+    Some(Targets {
+        registered: number("targets.registered")?,
+        healthy: number(HEALTHY)?,
+        initial: number("targets.initial")?,
+    })
+}
+
+impl Kind for TargetGroup {
+    fn name(&self) -> &'static str {
+        KIND
+    }
+
+    fn absence(&self, ask: &Ask, reading: &Reading, _known: Option<&ObjectMemory>) -> Result<Proof, Failure> {
+        proven_absent("target group", ask, reading)
+    }
+
+    /// The minimum of healthy targets: below it the group is degraded, not changed.
+    fn judges(&self, path: &str) -> bool {
+        path == HEALTHY
+    }
+
+    /// Whether its targets are healthy. A group without targets may be scaled down, and says
+    /// nothing unless `minHealthy` is declared.
+    fn judge(&self, declared: &Declared, live: &Live, _world: &World<'_>) -> Vec<Judgement> {
+        if let Fact::Unknown(why) = &*live.fields.fact("targets") {
+            return vec![Judgement::Unknown(Failure::new(
+                Reason::Incomplete,
+                format!("the health of its targets: {why}"),
+            ))];
+        }
+        let Some(targets) = health(live) else { return Vec::new() };
+        let wanted = declared.expects.iter().find_map(|(path, expect)| match expect {
+            Expect::Between(Some(min), _) if *path == HEALTHY => Some(*min),
+            _ => None,
+        });
+        let message = match wanted {
+            _ if targets.healthy == 0 && targets.failing() > 0 => {
+                format!("none of its {} targets is healthy", targets.registered)
+            }
+            Some(min) if targets.healthy < min => {
+                format!(
+                    "{} of its {} targets are healthy, at least {min} are declared",
+                    targets.healthy, targets.registered
+                )
+            }
+            _ => return Vec::new(),
+        };
+        vec![Judgement::Degraded { message, works: targets.healthy > 0, caused_by: None }]
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::core::identity::{ScopeKey, Select};
+    use crate::core::memory::Memory;
+    use crate::core::observation::NamedAnswer;
+    use crate::core::value::Path;
+    use crate::kinds::Declaration;
+    use crate::kinds::dns_record::fixture::{Stage, declaration};
+
+    fn judged(min_healthy: Option<i64>, targets: Result<Targets, Fact>) -> Vec<Judgement> {
+        let scope = ScopeKey::new(ScopeKind::LoadBalancers, "111122223333", "eu-west-1", "");
+        let expects: Vec<(Path, Expect)> =
+            min_healthy.into_iter().map(|min| (HEALTHY.into(), Expect::Between(Some(min), None))).collect();
+        let declared = Stage::new().declared(&TargetGroup, "api", Declaration { expects, ..declaration(scope, "api") });
+        let group = live::live(live::Observed::default(), Some(targets), None);
+        let (observations, memory) = (BTreeMap::new(), Memory::default());
+        TargetGroup.judge(
+            &declared,
+            &group,
+            &World { observations: &observations, memory: &memory, now: Timestamp::UNIX_EPOCH },
+        )
+    }
+
+    fn targets(registered: i64, healthy: i64, initial: i64) -> Result<Targets, Fact> {
+        Ok(Targets { registered, healthy, initial })
+    }
+
+    #[test]
+    fn a_group_whose_targets_all_fail_does_not_work() {
+        assert!(matches!(judged(None, targets(2, 0, 0)).as_slice(), [Judgement::Degraded { works: false, .. }]));
+        assert_eq!(judged(None, targets(2, 1, 0)), []);
+        assert_eq!(judged(None, targets(0, 0, 0)), [], "scaled down");
+        assert_eq!(judged(None, targets(1, 0, 1)), [], "registered a moment ago");
+    }
+
+    #[test]
+    fn fewer_healthy_targets_than_declared_still_work_unless_there_are_none() {
+        assert!(matches!(judged(Some(3), targets(3, 2, 0)).as_slice(), [Judgement::Degraded { works: true, .. }]));
+        assert!(matches!(judged(Some(1), targets(0, 0, 0)).as_slice(), [Judgement::Degraded { works: false, .. }]));
+        assert_eq!(judged(Some(2), targets(3, 2, 0)), []);
+    }
+
+    #[test]
+    fn health_that_could_not_be_read_is_unknown_and_health_that_never_can_is_not_judged() {
+        assert!(matches!(judged(None, Err(Fact::Unknown("throttled".into()))).as_slice(), [Judgement::Unknown(_)]));
+        assert_eq!(judged(None, Err(Fact::Unchecked("denied".into()))), []);
+    }
+
+    #[test]
+    fn a_group_is_gone_only_when_elbv2_says_so_of_that_name() {
+        let ask = Ask { kind: KIND, select: Select::Key("api".into()) };
+        let mut reading = Reading::begin(Timestamp::UNIX_EPOCH);
+        (reading.complete, reading.listed) = (true, true);
+        assert_eq!(TargetGroup.absence(&ask, &reading, None).unwrap_err().reason, Reason::Unconfirmed);
+        reading.answers.insert(ask.clone(), NamedAnswer::NotFound);
+        assert!(TargetGroup.absence(&ask, &reading, None).unwrap().sentence.contains("target group api"));
+    }
+}

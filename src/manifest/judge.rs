@@ -1,0 +1,181 @@
+//! One root among the others: whether what it refers to exists, and what each resource means in its environments.
+//!
+//! Decides which references dangle, against everything that any root declares. Never decides whether a root stands:
+//! `resolve` does, which calls it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::envelope::Owner;
+use super::load::{IgnoreDocument, Parsed, ResourceDocument};
+use super::problem::{Place, Problem, suggest};
+use crate::core::desired::Environment;
+use crate::core::redact::Redactor;
+use crate::kinds::Declaration;
+use crate::kinds::setting::Setting;
+
+/// Environment, kind and name: what no two declarations share.
+pub(super) type Name<'a> = (&'a str, &'a str, &'a str);
+
+/// Where everything is declared that may be referred to.
+pub(super) struct Union<'a> {
+    /// The root, and the environment unless its document has problems.
+    environments: BTreeMap<&'a str, (usize, Option<&'a Arc<Environment>>)>,
+    resources: BTreeMap<Name<'a>, usize>,
+}
+
+impl<'a> Union<'a> {
+    /// Of what is declared twice, the first is meant; the roots are rejected anyway.
+    pub fn of(roots: &'a [Arc<Parsed>]) -> Self {
+        let mut union = Self { environments: BTreeMap::new(), resources: BTreeMap::new() };
+        for (index, root) in roots.iter().enumerate() {
+            for document in &root.environments {
+                union.environments.entry(&document.name).or_insert((index, document.environment.as_ref()));
+            }
+            for document in &root.resources {
+                for (environment, _) in &document.envelope.environments {
+                    let name = (&**environment, document.entry.kind.name(), &*document.envelope.name);
+                    union.resources.entry(name).or_insert(index);
+                }
+            }
+            for mention in &root.broken {
+                let name = (&*mention.environment, mention.kind, &*mention.name);
+                union.resources.entry(name).or_insert(index);
+            }
+        }
+        union
+    }
+}
+
+/// A resource in one environment.
+pub(super) struct Candidate<'a> {
+    pub document: &'a ResourceDocument,
+    pub environment: &'a Arc<Environment>,
+    pub declaration: Declaration,
+}
+
+impl Candidate<'_> {
+    pub fn name(&self) -> Name<'_> {
+        (&*self.environment.name, self.document.entry.kind.name(), &*self.document.envelope.name)
+    }
+}
+
+/// Something of another root that a root needs.
+pub(super) struct Need<'a> {
+    /// The other root.
+    pub on: usize,
+    pub file: &'a str,
+    pub place: Place,
+    /// `environment` or `owner`.
+    pub what: &'static str,
+    pub name: &'a str,
+}
+
+/// One root among the others.
+pub(super) struct Judged<'a> {
+    pub problems: Vec<Problem>,
+    pub candidates: Vec<Candidate<'a>>,
+    pub needs: Vec<Need<'a>>,
+}
+
+impl<'a> Judged<'a> {
+    pub fn of(index: usize, root: &'a Parsed, union: &Union<'a>, redactor: &Redactor) -> Self {
+        let mut judged = Self { problems: root.problems.clone(), candidates: Vec::new(), needs: Vec::new() };
+        for document in &root.resources {
+            for (environment, place) in &document.envelope.environments {
+                let found = judged.environment(index, root, union, &document.source.file, environment, *place);
+                if let Some(found) = found {
+                    judged.declare(document, found, redactor);
+                }
+                if let Some(owner) = &document.envelope.owner {
+                    judged.owner(index, root, union, document, owner, environment);
+                }
+            }
+        }
+        for IgnoreDocument { envelope, file, .. } in &root.ignores {
+            for (environment, place) in &envelope.environments {
+                judged.environment(index, root, union, file, environment, *place);
+            }
+        }
+        judged
+    }
+
+    /// The environment of this name, unless it has problems of its own.
+    fn environment(
+        &mut self,
+        index: usize,
+        root: &Parsed,
+        union: &Union<'a>,
+        file: &'a str,
+        name: &'a str,
+        place: Place,
+    ) -> Option<&'a Arc<Environment>> {
+        match union.environments.get(name) {
+            Some((on, environment)) => {
+                if *on != index {
+                    self.needs.push(Need { on: *on, file, place, what: "environment", name });
+                }
+                *environment
+            }
+            None => {
+                // What an unreadable file declares is not known: nothing that refers to it is known to dangle.
+                if !root.unreadable {
+                    let hint = match suggest(name, union.environments.keys().copied()) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => "declare it: `kind: Environment`, in this root or another".to_owned(),
+                    };
+                    let message = format!("no root declares the environment `{name}`");
+                    self.problems.push(Problem::at(file, place, message).hint(hint));
+                }
+                None
+            }
+        }
+    }
+
+    fn owner(
+        &mut self,
+        index: usize,
+        root: &Parsed,
+        union: &Union<'a>,
+        document: &'a ResourceDocument,
+        owner: &'a Owner,
+        environment: &str,
+    ) {
+        let (file, name) = (&*document.source.file, &*owner.name);
+        if owner.kind == document.entry.kind.name() && owner.name == document.envelope.name {
+            let problem = Problem::at(file, owner.place, format!("{} `{name}` is declared to own itself", owner.kind));
+            self.problems.push(problem.hint("name the thing without which it is of no use"));
+            return;
+        }
+        match union.resources.get(&(environment, owner.kind, name)) {
+            Some(on) if *on != index => {
+                self.needs.push(Need { on: *on, file, place: owner.place, what: "owner", name });
+            }
+            Some(_) => {}
+            None if root.unreadable => {}
+            None => {
+                let siblings = union.resources.keys().filter(|(at, kind, _)| *at == environment && *kind == owner.kind);
+                let hint = match suggest(name, siblings.map(|(_, _, name)| *name)) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => format!("declare it, or add `{environment}` to its environments"),
+                };
+                let message = format!("`ownedBy` names {} `{name}`, which `{environment}` does not have", owner.kind);
+                self.problems.push(Problem::at(file, owner.place, message).hint(hint));
+            }
+        }
+    }
+
+    fn declare(&mut self, document: &'a ResourceDocument, environment: &'a Arc<Environment>, redactor: &Redactor) {
+        let setting = Setting { environment, name: &document.envelope.name, redactor };
+        let spec = document.spec(&environment.name);
+        match (document.entry.declare)(spec, &document.form.spec, &setting) {
+            Ok(declaration) => self.candidates.push(Candidate { document, environment, declaration }),
+            Err(problems) => self.problems.extend(problems.into_iter().map(|problem| Problem {
+                file: document.source.file.to_string(),
+                place: Some(document.spec_place(&environment.name, &problem.path)),
+                message: problem.message,
+                hint: problem.hint,
+            })),
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! One root, read: its documents and everything that is wrong with each of them by itself.
+//!
+//! Decides what every document says, as far as that can be told without the others. Never accepts or rejects: that takes
+//! all roots together, and `resolve` does it. The engine and the commands call [`read_root`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::draft::{Draft, locate};
+use super::envelope::{self, Envelope, ManifestKind};
+use super::environment;
+use super::ignore;
+use super::problem::{self, Place, Problem, suggest};
+use super::schema::Form;
+use super::source::{self, Commit, Source, SourceFile};
+use super::tree::{self, Data, Key, Node};
+use crate::core::desired::Environment;
+use crate::core::ignore::Ignore;
+use crate::core::value;
+use crate::kinds::KindEntry;
+
+/// What one root says.
+pub struct Parsed {
+    /// The root as it was given.
+    pub root: Arc<str>,
+    /// SHA-256 over its files, in hexadecimal.
+    pub digest: Arc<str>,
+    /// The commit, in a checkout.
+    pub commit: Option<Commit>,
+    pub(super) files: Vec<SourceFile>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<Problem>,
+    pub(super) environments: Vec<EnvironmentDocument>,
+    pub(super) ignores: Vec<IgnoreDocument>,
+    pub(super) resources: Vec<ResourceDocument>,
+    /// What documents with problems would declare: what refers to it does not dangle.
+    pub(super) broken: Vec<Mention>,
+    /// Whether a file is no YAML, so that nobody knows what it declares.
+    pub(super) unreadable: bool,
+}
+
+impl fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Parsed({} at {})", self.root, self.digest)
+    }
+}
+
+/// An Environment; without its content where that has problems.
+pub(super) struct EnvironmentDocument {
+    pub name: Arc<str>,
+    pub environment: Option<Arc<Environment>>,
+    pub file: Arc<str>,
+    pub document: Node,
+}
+
+/// An Ignore.
+pub(super) struct IgnoreDocument {
+    pub envelope: Envelope,
+    pub ignores: Vec<Ignore>,
+    pub file: Arc<str>,
+    pub place: Place,
+}
+
+/// A resource whose shape is right, for all of its environments.
+pub(super) struct ResourceDocument {
+    pub entry: &'static KindEntry,
+    pub form: &'static Form,
+    pub envelope: Envelope,
+    pub source: value::Source,
+    /// Where its name stands.
+    pub place: Place,
+    pub document: Node,
+    /// The spec in the environments that override it.
+    merged: BTreeMap<Arc<str>, Node>,
+}
+
+impl ResourceDocument {
+    /// The spec in one environment. That a document has one was checked with its shape.
+    pub fn spec(&self, environment: &str) -> &Node {
+        self.merged.get(environment).or_else(|| self.document.get("spec")).unwrap_or(&self.document)
+    }
+
+    /// The place of a field of that spec, which may lie in the overrides.
+    pub fn spec_place(&self, environment: &str, path: &[String]) -> Place {
+        let start = self.document.key_place("spec").unwrap_or(self.document.place);
+        locate(self.spec(environment), start, path)
+    }
+}
+
+/// A declaration as far as it could be read.
+pub(super) struct Mention {
+    pub environment: Arc<str>,
+    pub kind: &'static str,
+    pub name: Arc<str>,
+}
+
+/// A root that is not accepted, and why.
+#[derive(Debug, Clone)]
+pub struct Rejected {
+    /// The root as it was given.
+    pub root: Arc<str>,
+    /// What was read, unless reading failed.
+    pub digest: Option<Arc<str>>,
+    /// Everything that is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Its files, so that problems can be shown with their lines.
+    pub files: Vec<SourceFile>,
+}
+
+impl Rejected {
+    /// A rejection with its problems in the order of their places, each told once.
+    pub(super) fn new(
+        root: &Arc<str>,
+        digest: Option<Arc<str>>,
+        mut problems: Vec<Problem>,
+        files: &[SourceFile],
+    ) -> Self {
+        problems.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
+        problems.dedup_by(|a, b| (&a.file, a.place, &a.message) == (&b.file, b.place, &b.message));
+        Self { root: root.clone(), digest, problems, files: files.to_vec() }
+    }
+
+    /// What a person reads.
+    pub fn render(&self, colour: bool) -> String {
+        let problems: Vec<Problem> = self.problems.iter().map(|problem| in_root(&self.root, problem)).collect();
+        let texts: BTreeMap<String, Arc<str>> =
+            self.files.iter().map(|file| (path_in_root(&self.root, &file.path), file.text.clone())).collect();
+        problem::render(&problems, &|file: &str| texts.get(file).cloned(), colour)
+    }
+}
+
+/// The problem with its file as it is found from where the root was given.
+fn in_root(root: &str, problem: &Problem) -> Problem {
+    Problem { file: path_in_root(root, &problem.file), ..problem.clone() }
+}
+
+/// A file as it is found from where the root was given, which may be that file itself.
+pub(super) fn path_in_root(root: &str, file: &str) -> String {
+    let is_root = root == file || root.strip_suffix(file).is_some_and(|folder| folder.ends_with('/'));
+    if is_root { root.to_owned() } else { format!("{}/{file}", root.trim_end_matches('/')) }
+}
+
+/// Reads a root once its files have settled; calls `pause` between readings.
+pub fn read_root(root: &Path, pause: impl FnMut()) -> Result<Parsed, Rejected> {
+    match source::read_settled(root, pause) {
+        Ok(source) => Ok(Parsed::of(&source, source::commit(root))),
+        Err(problems) => Err(Rejected::new(&root.display().to_string().into(), None, problems, &[])),
+    }
+}
+
+impl Parsed {
+    /// What the files of a root say.
+    pub fn of(source: &Source, commit: Option<Commit>) -> Self {
+        let mut parsed = Self {
+            root: source.root.display().to_string().into(),
+            digest: source.digest.as_str().into(),
+            commit,
+            files: source.files.clone(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            environments: Vec::new(),
+            ignores: Vec::new(),
+            resources: Vec::new(),
+            broken: Vec::new(),
+            unreadable: false,
+        };
+        for file in &source.files {
+            let path: Arc<str> = file.path.as_str().into();
+            match tree::parse(file) {
+                Ok(documents) => documents.into_iter().for_each(|document| parsed.take(&path, document)),
+                Err(problems) => {
+                    parsed.problems.extend(problems);
+                    parsed.unreadable = true;
+                }
+            }
+        }
+        parsed
+    }
+
+    /// Reads one document.
+    fn take(&mut self, file: &Arc<str>, document: Node) {
+        let mut draft = Draft::new(file, &document);
+        let Some(form) = envelope::form_of(&mut draft) else {
+            self.problems.append(&mut draft.problems);
+            return;
+        };
+        let merged = check(&mut draft, form);
+        let envelope = envelope::read(&mut draft, form.kind);
+        if let Some(envelope) = &envelope {
+            check_overrides(&mut draft, envelope);
+        }
+        let file = file.clone();
+        let place = draft.place(&["metadata", "name"]);
+        match (form.kind, envelope) {
+            (ManifestKind::Environment, envelope) => {
+                let name = match &envelope {
+                    Some(envelope) => Some(envelope.name.clone()),
+                    None => name(&document).map(Arc::from),
+                };
+                let Some(name) = name else { return self.note(draft) };
+                let environment = environment::read(&mut draft, form, &name).map(Arc::new);
+                self.note(draft);
+                self.environments.push(EnvironmentDocument { name, environment, file, document });
+            }
+            (ManifestKind::Ignore, Some(envelope)) => {
+                let ignores = ignore::read(&mut draft, form, &envelope);
+                self.note(draft);
+                self.ignores.push(IgnoreDocument { envelope, ignores, file, place });
+            }
+            (ManifestKind::Resource(entry), Some(envelope)) if draft.problems.is_empty() => {
+                let source = draft.source();
+                self.note(draft);
+                self.resources.push(ResourceDocument { entry, form, envelope, source, place, document, merged });
+            }
+            (ManifestKind::Ignore | ManifestKind::Resource(_), _) => {
+                let name: Arc<str> = name(&document).unwrap_or_default().into();
+                let mention = |environment: &str| Mention {
+                    environment: environment.into(),
+                    kind: form.kind.name(),
+                    name: name.clone(),
+                };
+                self.broken.extend(listed(&document).into_iter().map(mention));
+                self.note(draft);
+            }
+        }
+    }
+
+    fn note(&mut self, draft: Draft<'_>) {
+        self.problems.extend(draft.problems);
+        self.warnings.extend(draft.warnings);
+    }
+}
+
+/// Checks the shape of a document as it is in each of its environments; returns the specs that are overridden. The spec
+/// alone need not be complete where every environment completes it.
+fn check(draft: &mut Draft<'_>, form: &Form) -> BTreeMap<Arc<str>, Node> {
+    let document = draft.document;
+    let listed = listed(document);
+    let patches: Vec<(&str, &Node)> = match document.get("overrides").map(|overrides| &overrides.data) {
+        Some(Data::Map(entries)) => entries.iter().map(|(key, patch)| (key.name.as_str(), patch)).collect(),
+        _ => Vec::new(),
+    };
+    let patches: Vec<(&str, &Node)> = patches
+        .into_iter()
+        .filter(|(environment, patch)| listed.contains(environment) && matches!(patch.data, Data::Map(_)))
+        .collect();
+    if patches.is_empty() || patches.len() < listed.len() {
+        form.document.check(draft.file, document, &mut draft.problems);
+    }
+    let mut merged = BTreeMap::new();
+    for (environment, patch) in patches {
+        let whole = tree::merge(document, &patch_of_spec(patch));
+        form.document.check(draft.file, &whole, &mut draft.problems);
+        if let Some(spec) = whole.get("spec") {
+            merged.insert(environment.into(), spec.clone());
+        }
+    }
+    merged
+}
+
+/// The override of one environment as a patch of the whole document.
+fn patch_of_spec(patch: &Node) -> Node {
+    let key = Key { place: patch.place, name: "spec".to_owned() };
+    Node { place: patch.place, data: Data::Map(vec![(key, patch.clone())]) }
+}
+
+fn check_overrides(draft: &mut Draft<'_>, envelope: &Envelope) {
+    let Some(Data::Map(entries)) = draft.document.get("overrides").map(|overrides| &overrides.data) else { return };
+    for (key, _) in entries {
+        if envelope.environments.iter().any(|(environment, _)| **environment == *key.name) {
+            continue;
+        }
+        let message =
+            format!("`overrides` names the environment `{}`, which `metadata.environments` does not list", key.name);
+        let hint = match suggest(&key.name, envelope.environments.iter().map(|(environment, _)| &**environment)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "add it to `metadata.environments`, or take the override away".to_owned(),
+        };
+        draft.problems.push(Problem::at(&**draft.file, key.place, message).hint(hint));
+    }
+}
+
+/// The name, as far as there is one.
+fn name(document: &Node) -> Option<&str> {
+    document.get("metadata")?.get("name")?.as_text()
+}
+
+/// The environments, as far as they are listed.
+fn listed(document: &Node) -> BTreeSet<&str> {
+    let environments = document.get("metadata").and_then(|metadata| metadata.get("environments"));
+    match environments.map(|environments| &environments.data) {
+        Some(Data::Seq(items)) => items.iter().filter_map(Node::as_text).collect(),
+        _ => BTreeSet::new(),
+    }
+}

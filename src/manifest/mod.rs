@@ -1,0 +1,23 @@
+//! Manifests: from text to declared resources, every error with its place in the file.
+//!
+//! Decides what a manifest means: [`load`] reads one root, [`resolve`] puts all roots together.
+//! Never asks a cloud, and never accepts half a root. The engine and the commands call it.
+
+pub mod check;
+mod conflict;
+pub mod decode;
+pub mod draft;
+pub mod envelope;
+pub mod environment;
+pub mod explain;
+pub mod ignore;
+mod judge;
+pub mod load;
+pub mod problem;
+pub mod resolve;
+pub mod schema;
+pub mod source;
+#[cfg(test)]
+mod tests;
+pub mod tree;
+pub mod warning;

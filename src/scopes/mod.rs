@@ -1,0 +1,90 @@
+//! Scopes: what one set of list calls reads as a whole. The only code that names an SDK client.
+//!
+//! Decides which calls a reading takes and what its answers say; never what drifted. The engine
+//! owns one [`Scope`] per key, runs it never twice at once, and throws it away after a panic. A
+//! new scope is one folder with a `read.rs` and one line in [`open`].
+
+pub mod detail;
+pub mod ecs_cluster;
+pub mod health_checks;
+pub mod hosted_zone;
+pub mod load_balancers;
+pub mod pages;
+pub mod table;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::aws::allow_list::{self, Operation};
+use crate::aws::read::ReadContext;
+use crate::core::asks::Asks;
+use crate::core::identity::{ScopeKey, ScopeKind};
+use crate::core::observation::{Failure, Reading};
+
+/// A reading under way.
+pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<Reading, Failure>> + Send + 'a>>;
+
+/// The reader of one scope, with what it keeps between readings (immutable facts, detail ages).
+pub trait Scope: Send {
+    /// Reads the scope once. `Err` when nothing of it can be believed.
+    fn read<'a>(&'a mut self, context: &'a ReadContext, asks: &'a Asks) -> ReadFuture<'a>;
+
+    /// How often it wants to be read, when the budgets allow (the resync interval unless the scope
+    /// costs its owner money).
+    fn interval(&self, resync: Duration) -> Duration {
+        resync
+    }
+}
+
+/// A reader for this key.
+pub fn open(key: &ScopeKey) -> Box<dyn Scope> {
+    match key.kind {
+        ScopeKind::EcsCluster => Box::new(ecs_cluster::EcsCluster::new(key)),
+        ScopeKind::HealthChecks => Box::new(health_checks::HealthChecks::new(key)),
+        ScopeKind::HostedZone => Box::new(hosted_zone::HostedZone::new(key)),
+        ScopeKind::LoadBalancers => Box::new(load_balancers::LoadBalancers::new(key)),
+        ScopeKind::Table => Box::new(table::Table::new(key)),
+    }
+}
+
+/// The operations that reading a scope may take: what `show` names and `iam observe` grants.
+pub fn operations(kind: ScopeKind) -> &'static [&'static Operation] {
+    match kind {
+        ScopeKind::EcsCluster => &[
+            &allow_list::ECS_DESCRIBE_CLUSTERS,
+            &allow_list::ECS_LIST_SERVICES,
+            &allow_list::ECS_DESCRIBE_SERVICES,
+            &allow_list::ECS_DESCRIBE_TASK_DEFINITION,
+        ],
+        ScopeKind::HealthChecks => &[
+            &allow_list::ROUTE53_LIST_HEALTH_CHECKS,
+            &allow_list::ROUTE53_GET_HEALTH_CHECK_COUNT,
+            &allow_list::ROUTE53_GET_HEALTH_CHECK,
+            &allow_list::ROUTE53_GET_HEALTH_CHECK_STATUS,
+            &allow_list::ROUTE53_LIST_TAGS_FOR_RESOURCES,
+        ],
+        ScopeKind::HostedZone => &[
+            &allow_list::ROUTE53_LIST_HOSTED_ZONES_BY_NAME,
+            &allow_list::ROUTE53_GET_HOSTED_ZONE,
+            &allow_list::ROUTE53_LIST_RESOURCE_RECORD_SETS,
+        ],
+        ScopeKind::LoadBalancers => &[
+            &allow_list::ELBV2_DESCRIBE_LOAD_BALANCERS,
+            &allow_list::ELBV2_DESCRIBE_TARGET_GROUPS,
+            &allow_list::ELBV2_DESCRIBE_LISTENERS,
+            &allow_list::ELBV2_DESCRIBE_LOAD_BALANCER_ATTRIBUTES,
+            &allow_list::ELBV2_DESCRIBE_TAGS,
+            &allow_list::ELBV2_DESCRIBE_TARGET_HEALTH,
+        ],
+        ScopeKind::Table => &[
+            &allow_list::DYNAMODB_DESCRIBE_TABLE,
+            &allow_list::DYNAMODB_GET_ITEM,
+            &allow_list::DYNAMODB_BATCH_GET_ITEM,
+            &allow_list::DYNAMODB_SCAN,
+        ],
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! The history in SQLite: memory for the next start, findings for people who ask what was.
+//!
+//! Decides what a save costs (the difference to the last one, in one transaction) and how long the
+//! past is kept. It judges nothing. The daemon owns the one that writes; `moored history` opens
+//! another beside it that only reads.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::{History, Past, PastFinding, StoreError, rows, schema};
+use crate::core::drift::Finding;
+use crate::core::evaluate::Event;
+use crate::core::memory::Memory;
+
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+const REDACTION_KEY: &str = "redaction_key";
+
+/// One SQLite file.
+#[derive(Debug)]
+pub struct SqliteHistory {
+    connection: Connection,
+    path: PathBuf,
+    saved: Option<Memory>,
+    pruned_at: Option<Timestamp>,
+    /// Declared last, so that the file is closed before somebody else may open it.
+    _lock: Option<File>,
+}
+
+impl SqliteHistory {
+    /// Opens or makes the state file, for this process alone.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let (connection, lock) = schema::open(path)?;
+        Ok(Self { connection, path: path.to_owned(), saved: None, pruned_at: None, _lock: Some(lock) })
+    }
+
+    /// Opens a state file for reading, beside the daemon that may be writing it. Saving is an error.
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open_read_only(path)?;
+        Ok(Self { connection, path: path.to_owned(), saved: None, pruned_at: None, _lock: None })
+    }
+
+    /// Names this installation; made with the file.
+    pub fn install_id(&self) -> Result<Option<String>, StoreError> {
+        schema::meta(&self.connection, "install").map_err(|error| self.error(&error))
+    }
+
+    /// Whether the redaction key is another one than before; from now on this one is known. Hashes
+    /// of secrets made under the old key compare with nothing made under the new one.
+    pub fn key_changed(&mut self, id: &str) -> Result<bool, StoreError> {
+        let known = schema::meta(&self.connection, REDACTION_KEY).map_err(|error| self.error(&error))?;
+        if known.as_deref() == Some(id) {
+            return Ok(false);
+        }
+        schema::set_meta(&self.connection, REDACTION_KEY, id).map_err(|error| self.error(&error))?;
+        Ok(known.is_some())
+    }
+
+    fn error(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::sqlite(&self.path, error)
+    }
+
+    fn read(&mut self) -> rusqlite::Result<Memory> {
+        // One transaction, so that a reader beside the daemon sees one save and not parts of two.
+        let transaction = self.connection.transaction()?;
+        rows::read(&transaction)
+    }
+
+    fn write(
+        &mut self,
+        before: &Memory,
+        after: &Memory,
+        events: &[Event],
+        at: Timestamp,
+        prune: bool,
+    ) -> rusqlite::Result<()> {
+        let transaction: Transaction<'_> = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        rows::write(&transaction, before, after, events, at)?;
+        if prune {
+            rows::prune(&transaction, at)?;
+        }
+        transaction.commit()
+    }
+
+    fn select(&self, query: &Past) -> rusqlite::Result<Vec<PastFinding>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT json, opened_at, ended_at FROM finding \
+             WHERE ?1 IS NULL OR ended_at IS NULL OR ended_at >= ?1 ORDER BY opened_at DESC, id DESC",
+        )?;
+        let mut rows = statement.query(params![query.since.map(rows::nanoseconds)])?;
+        let mut past = Vec::new();
+        while let Some(row) = rows.next()? {
+            if past.len() >= query.limit {
+                break;
+            }
+            let finding: Finding = rows::json(row, 0)?;
+            let key = &finding.key;
+            if !query.filter.thing(&key.environment, &key.kind, &key.name, &finding.application) {
+                continue;
+            }
+            let ended_at: Option<i64> = row.get(2)?;
+            past.push(PastFinding {
+                opened_at: rows::moment(1, row.get(1)?)?,
+                ended_at: ended_at.map(|at| rows::moment(2, at)).transpose()?,
+                finding,
+            });
+        }
+        Ok(past)
+    }
+}
+
+impl History for SqliteHistory {
+    fn load(&mut self) -> Result<Memory, StoreError> {
+        let memory = self.read().map_err(|error| self.error(&error))?;
+        self.saved = Some(memory.clone());
+        Ok(memory)
+    }
+
+    fn save(&mut self, memory: &Memory, events: &[Event], at: Timestamp) -> Result<(), StoreError> {
+        let before = match &self.saved {
+            Some(saved) => saved.clone(),
+            None => self.load()?,
+        };
+        let prune = self.pruned_at.is_none_or(|last| at.duration_since(last) >= PRUNE_EVERY);
+        if !prune && events.is_empty() && rows::same(&before, memory) {
+            return Ok(());
+        }
+        self.write(&before, memory, events, at, prune).map_err(|error| self.error(&error))?;
+        self.saved = Some(memory.clone());
+        if prune {
+            self.pruned_at = Some(at);
+        }
+        Ok(())
+    }
+
+    fn past(&self, query: &Past) -> Result<Vec<PastFinding>, StoreError> {
+        self.select(query).map_err(|error| self.error(&error))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::core::drift::{Drift, FieldDrift, FindingKey, Root, Severity};
+    use crate::core::filter::Filter;
+    use crate::core::identity::{ObjectKey, ScopeKey};
+    use crate::core::memory::{DeclaredMemory, ObjectMemory, ScopeMemory};
+    use crate::core::value::Source;
+    use crate::store::scratch::Scratch;
+
+    const CLUSTER: &str = "ecs_cluster/111122223333/eu-west-1/wonderland";
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::new(1_700_000_000 + seconds, 123_456_789).unwrap()
+    }
+
+    fn finding(name: &str, since: Timestamp) -> Finding {
+        Finding {
+            key: FindingKey {
+                environment: "production".into(),
+                kind: "EcsService".into(),
+                name: name.into(),
+                drift: Drift::Changed,
+            },
+            id: format!("arn:aws:ecs:eu-west-1:111122223333:service/wonderland/{name}").into(),
+            scope: ScopeKey::parse(CLUSTER).unwrap(),
+            severity: Severity::Critical,
+            application: "deployer".into(),
+            message: "two words\nand \"a quote\"".into(),
+            held: false,
+            fields: vec![FieldDrift { path: "desiredCount".into(), desired: 2.into(), live: serde_json::Value::Null }],
+            root: Root { kind: "EcsService".into(), name: name.into() },
+            since,
+            source: Some(Source { file: "api.yaml".into(), line: 7 }),
+            vital: true,
+            works: true,
+            runbook: None,
+            redeploy: Some("make bootstrap".into()),
+        }
+    }
+
+    /// A memory of one scope with these open findings.
+    fn memory(findings: &[Finding]) -> Memory {
+        let object = ObjectMemory {
+            id: "arn:1".into(),
+            incarnation: Some("2024-01-01".into()),
+            addresses: vec!["dns:api".into()],
+            former: Vec::new(),
+            first_seen: at(0),
+            gone_since: Some(at(1)),
+        };
+        let declared = DeclaredMemory { digest: u64::MAX, changed_at: Some(at(2)) };
+        let scope = ScopeMemory {
+            objects: [(ObjectKey::new("EcsService", "api"), object)].into(),
+            findings: findings.iter().map(|finding| (finding.key.clone(), Arc::new(finding.clone()))).collect(),
+            declared: [(("production".into(), "EcsService", "api".into()), declared)].into(),
+            ..ScopeMemory::default()
+        };
+        Memory { scopes: [(ScopeKey::parse(CLUSTER).unwrap(), Arc::new(scope))].into(), seasoned: true }
+    }
+
+    fn all() -> Past {
+        Past { since: None, filter: Filter::default(), limit: 1000 }
+    }
+
+    fn names(past: &[PastFinding]) -> Vec<(&str, bool)> {
+        past.iter().map(|past| (&*past.finding.key.name, past.ended_at.is_some())).collect()
+    }
+
+    #[test]
+    fn memory_is_the_same_after_a_restart() {
+        let scratch = Scratch::new("history-restart");
+        let path = scratch.file("moored.db");
+        let saved = memory(&[finding("api", at(10)), Finding { held: true, ..finding("worker", at(20)) }]);
+        let mut history = SqliteHistory::open(&path).unwrap();
+        assert_eq!(history.load().unwrap(), Memory::default());
+        history.save(&saved, &[], at(30)).unwrap();
+        let install = history.install_id().unwrap();
+        drop(history);
+
+        let mut history = SqliteHistory::open(&path).unwrap();
+        assert_eq!(history.load().unwrap(), saved);
+        assert!(install.is_some() && history.install_id().unwrap() == install);
+    }
+
+    #[test]
+    fn what_is_forgotten_stays_forgotten_and_an_ended_finding_becomes_history() {
+        let scratch = Scratch::new("history-ended");
+        let path = scratch.file("moored.db");
+        let mut history = SqliteHistory::open(&path).unwrap();
+        history.save(&memory(&[finding("api", at(10)), finding("worker", at(20))]), &[], at(30)).unwrap();
+        history.save(&memory(&[finding("worker", at(20))]), &[], at(40)).unwrap();
+        assert_eq!(names(&history.past(&all()).unwrap()), [("worker", false), ("api", true)]);
+        let ended = history.past(&all()).unwrap().pop().unwrap();
+        assert_eq!((ended.opened_at, ended.ended_at, ended.finding), (at(10), Some(at(40)), finding("api", at(10))));
+
+        history.save(&Memory { seasoned: true, ..Memory::default() }, &[], at(50)).unwrap();
+        drop(history);
+        assert_eq!(SqliteHistory::open(&path).unwrap().load().unwrap(), Memory { seasoned: true, ..Memory::default() });
+    }
+
+    #[test]
+    fn a_finding_that_ends_and_opens_again_between_two_saves_is_two_findings() {
+        let scratch = Scratch::new("history-again");
+        let mut history = SqliteHistory::open(&scratch.file("moored.db")).unwrap();
+        history.save(&memory(&[finding("api", at(10))]), &[], at(10)).unwrap();
+        let short = Arc::new(finding("short", at(12)));
+        let events = [Event::Opened(short.clone()), Event::Ended(short)];
+        history.save(&memory(&[finding("api", at(15))]), &events, at(20)).unwrap();
+        assert_eq!(names(&history.past(&all()).unwrap()), [("api", false), ("short", true), ("api", true)]);
+    }
+
+    #[test]
+    fn the_past_is_filtered_and_limited() {
+        let scratch = Scratch::new("history-filter");
+        let mut history = SqliteHistory::open(&scratch.file("moored.db")).unwrap();
+        history.save(&memory(&[finding("api", at(10)), finding("worker", at(20))]), &[], at(30)).unwrap();
+        history.save(&memory(&[finding("worker", at(20))]), &[], at(40)).unwrap();
+        let since = Past { since: Some(at(41)), ..all() };
+        assert_eq!(names(&history.past(&since).unwrap()), [("worker", false)]);
+        assert_eq!(names(&history.past(&Past { limit: 1, ..all() }).unwrap()), [("worker", false)]);
+        let elsewhere = Filter { environments: vec!["staging".to_owned()], ..Filter::default() };
+        assert_eq!(history.past(&Past { filter: elsewhere, ..all() }).unwrap(), []);
+    }
+
+    #[test]
+    fn ended_findings_are_kept_for_ninety_days() {
+        let scratch = Scratch::new("history-prune");
+        let mut history = SqliteHistory::open(&scratch.file("moored.db")).unwrap();
+        history.save(&memory(&[finding("api", at(0))]), &[], at(0)).unwrap();
+        history.save(&memory(&[]), &[], at(1)).unwrap();
+        let day = 24 * 3600;
+        history.save(&memory(&[]), &[], at(89 * day)).unwrap();
+        assert_eq!(history.past(&all()).unwrap().len(), 1);
+        history.save(&memory(&[]), &[], at(91 * day)).unwrap();
+        assert_eq!(history.past(&all()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_reader_sees_what_the_daemon_saved_and_cannot_save() {
+        let scratch = Scratch::new("history-reader");
+        let path = scratch.file("moored.db");
+        let mut daemon = SqliteHistory::open(&path).unwrap();
+        let mut reader = SqliteHistory::open_read_only(&path).unwrap();
+        daemon.save(&memory(&[finding("api", at(10))]), &[], at(30)).unwrap();
+        assert_eq!(names(&reader.past(&all()).unwrap()), [("api", false)]);
+        assert!(matches!(reader.save(&memory(&[]), &[], at(40)), Err(StoreError::Unusable { .. })));
+    }
+
+    #[test]
+    fn another_redaction_key_is_noticed_once() {
+        let scratch = Scratch::new("history-key");
+        let mut history = SqliteHistory::open(&scratch.file("moored.db")).unwrap();
+        let changed: Vec<bool> = ["a", "a", "b", "b"].iter().map(|id| history.key_changed(id).unwrap()).collect();
+        assert_eq!(changed, [false, false, true, false]);
+    }
+}

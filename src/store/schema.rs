@@ -1,0 +1,256 @@
+//! The state file: how it is opened, made, and recognised.
+//!
+//! Decides whether a file is ours, whole, of a version we know, and not in use; it never changes a
+//! file that is not ours. [`super::history`] calls it once at the start.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::{StoreError, beside, key};
+
+/// The version of the tables below.
+const VERSION: i64 = 1;
+
+/// Marks a SQLite file as moored's ("moor" in ASCII).
+const APPLICATION: i64 = 0x6d6f_6f72;
+
+/// How long a statement waits for a reader or a checkpoint of another process.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+const TABLES: &str = "
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE object (
+        scope TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        json TEXT NOT NULL,
+        PRIMARY KEY (scope, kind, key)
+    ) WITHOUT ROWID;
+    CREATE TABLE declared (
+        scope TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        changed_at INTEGER,
+        PRIMARY KEY (scope, environment, kind, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE finding (
+        id INTEGER PRIMARY KEY,
+        scope TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        name TEXT NOT NULL,
+        drift TEXT NOT NULL,
+        opened_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        held INTEGER NOT NULL,
+        json TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX finding_open ON finding (scope, environment, kind, name, drift) WHERE ended_at IS NULL;
+    CREATE INDEX finding_ended ON finding (ended_at) WHERE ended_at IS NOT NULL;
+    CREATE INDEX finding_opened ON finding (opened_at);
+";
+
+/// Opens the state file for the one process that writes it. The lock is held as long as the
+/// returned file is.
+pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
+    refuse_directory(path)?;
+    let lock = lock(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags)?;
+    if is_empty(path, &connection)? {
+        create(path, &mut connection)?;
+    } else {
+        recognise(path, &connection)?;
+        check(path, &connection)?;
+    }
+    tune(&connection).map_err(|error| StoreError::sqlite(path, &error))?;
+    Ok((connection, lock))
+}
+
+/// Opens the state file beside the daemon that writes it.
+pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    refuse_directory(path)?;
+    if !path.exists() {
+        return Err(StoreError::Absent { path: path.display().to_string() });
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if is_empty(path, &connection)? {
+        return Err(StoreError::Foreign { path: path.display().to_string(), reason: "it is empty".to_owned() });
+    }
+    recognise(path, &connection)?;
+    Ok(connection)
+}
+
+fn refuse_directory(path: &Path) -> Result<(), StoreError> {
+    let text = path.display().to_string();
+    if path.is_dir() || text.ends_with('/') {
+        return Err(StoreError::IsDirectory { path: text.trim_end_matches('/').to_owned() });
+    }
+    Ok(())
+}
+
+/// An advisory lock (flock) on a file of its own: SQLite's locks end with each transaction, and
+/// two daemons on one memory would each undo what the other learnt. The system drops it with the
+/// process, so a crash leaves nothing to clean up.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let beside = beside(path, ".lock");
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&beside);
+    let file = file.map_err(|error| StoreError::unusable(&beside, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(StoreError::unusable(&beside, &error)),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connect = || -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        Ok(connection)
+    };
+    connect().map_err(|error| StoreError::sqlite(path, &error))
+}
+
+fn is_empty(path: &Path, connection: &Connection) -> Result<bool, StoreError> {
+    let tables: rusqlite::Result<i64> =
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0));
+    tables.map(|tables| tables == 0).map_err(|error| StoreError::sqlite(path, &error))
+}
+
+fn create(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
+    let install: String = key::random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut create = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        transaction.pragma_update(None, "application_id", APPLICATION)?;
+        transaction.execute_batch(TABLES)?;
+        for (key, value) in [("schema", VERSION.to_string()), ("install", install.clone())] {
+            transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (key, value))?;
+        }
+        transaction.commit()
+    };
+    create().map_err(|error| StoreError::sqlite(path, &error))
+}
+
+/// Whether the file is ours, in a version that this program knows.
+fn recognise(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let application: rusqlite::Result<i64> = connection.query_row("PRAGMA application_id", [], |row| row.get(0));
+    if application.map_err(|error| StoreError::sqlite(path, &error))? != APPLICATION {
+        let reason = "a SQLite database of another program".to_owned();
+        return Err(StoreError::Foreign { path: path.display().to_string(), reason });
+    }
+    let version = meta(connection, "schema").map_err(|error| StoreError::sqlite(path, &error))?;
+    match version.as_deref().and_then(|version| version.parse::<i64>().ok()) {
+        Some(VERSION) => Ok(()),
+        Some(found) if found > VERSION => {
+            Err(StoreError::Newer { path: path.display().to_string(), found, known: VERSION })
+        }
+        _ => Err(StoreError::Damaged {
+            path: path.display().to_string(),
+            reason: "it does not say its version".to_owned(),
+        }),
+    }
+}
+
+/// Reads every page once: better an error now than in the middle of an incident.
+fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+    let verdict: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match verdict {
+        Ok(verdict) if verdict == "ok" => Ok(()),
+        Ok(verdict) => Err(StoreError::Damaged { path: path.display().to_string(), reason: super::one_line(&verdict) }),
+        Err(error) => Err(StoreError::sqlite(path, &error)),
+    }
+}
+
+/// With a write-ahead log readers never wait for the writer. `NORMAL` does not sync at each commit:
+/// a power cut may lose the last passes, never the file, and the next pass finds what was lost.
+fn tune(connection: &Connection) -> rusqlite::Result<()> {
+    // Where the file system cannot have one, SQLite keeps its journal; that works too.
+    let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    connection.pragma_update(None, "synchronous", "NORMAL")
+}
+
+/// One value of the `meta` table.
+pub(super) fn meta(connection: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0)).optional()
+}
+
+/// Sets one value of the `meta` table.
+pub(super) fn set_meta(connection: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)", (key, value))?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::store::scratch::Scratch;
+
+    fn refusal(path: &Path) -> String {
+        let text = open(path).err().unwrap().to_string();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        text
+    }
+
+    #[test]
+    fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
+        let scratch = Scratch::new("schema-foreign");
+        let text = scratch.file("notes.txt");
+        let notes = "these are my notes, please keep them\n".repeat(200);
+        std::fs::write(&text, &notes).unwrap();
+        assert!(refusal(&text).contains("no state file of moored"));
+        assert_eq!(std::fs::read_to_string(&text).unwrap(), notes);
+
+        let other = scratch.file("other.db");
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE meta (song TEXT)").unwrap();
+        assert!(refusal(&other).contains("of another program"));
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_refused() {
+        let scratch = Scratch::new("schema-newer");
+        let path = scratch.file("moored.db");
+        drop(open(&path).unwrap());
+        set_meta(&Connection::open(&path).unwrap(), "schema", "2").unwrap();
+        assert!(refusal(&path).contains("written by a newer moored (schema 2, this one knows 1)"));
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let scratch = Scratch::new("schema-damaged");
+        let path = scratch.file("moored.db");
+        drop(open(&path).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.iter_mut().skip(4096).for_each(|byte| *byte = 0xff);
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(refusal(&path).contains("is damaged"));
+    }
+
+    #[test]
+    fn a_directory_or_a_place_that_cannot_be_written_is_refused_with_a_hint() {
+        let scratch = Scratch::new("schema-places");
+        assert!(refusal(scratch.path()).contains("/moored.db"));
+        assert!(refusal(&scratch.file("absent/moored.db")).contains("its directory must exist"));
+    }
+
+    #[test]
+    fn two_processes_never_share_a_file_but_a_reader_may_look() {
+        let scratch = Scratch::new("schema-locked");
+        let path = scratch.file("moored.db");
+        assert!(matches!(open_read_only(&path), Err(StoreError::Absent { .. })));
+        let held = open(&path).unwrap();
+        assert!(refusal(&path).contains("in use by another moored"));
+        assert!(open_read_only(&path).is_ok());
+        drop(held);
+        assert!(open(&path).is_ok());
+    }
+}
