@@ -35,6 +35,7 @@ impl Clock {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         match &*self.inner {
+            #[allow(clippy::disallowed_methods, reason = "the one clock")]
             Inner::Wall => Timestamp::now(),
             Inner::Scaled { origin, started, factor } => {
                 let elapsed = SignedDuration::from_millis((started.elapsed().as_secs_f64() * factor * 1000.0) as i64);

@@ -2,6 +2,8 @@
 //! would let time, randomness, order or the outside world in. It is how "equal input gives equal
 //! bytes" stays true.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -98,7 +100,8 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         let test_only = item.attrs.iter().any(|attribute| {
-            attribute.path().is_ident("cfg") && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
+            attribute.path().is_ident("cfg")
+                && attribute.meta.require_list().is_ok_and(|list| list.tokens.to_string() == "test")
         });
         if !test_only {
             syn::visit::visit_item_mod(self, item);

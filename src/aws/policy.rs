@@ -16,17 +16,21 @@ use crate::scopes;
 /// One policy document per account number.
 pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
     let index = Index::new(desired);
-    let mut accounts: BTreeMap<String, BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>> = BTreeMap::new();
+    let mut accounts: BTreeMap<String, BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>> =
+        BTreeMap::new();
     for account in desired.environments.values().flat_map(|environment| environment.accounts.values()) {
         accounts.entry(account.id.to_string()).or_default();
     }
     for (account, statements) in &mut accounts {
         for kind in ScopeKind::ALL {
-            let keys: Vec<&ScopeKey> = index.scopes.keys().filter(|key| key.kind == kind && *key.account == **account).collect();
+            let keys: Vec<&ScopeKey> =
+                index.scopes.keys().filter(|key| key.kind == kind && *key.account == **account).collect();
             if keys.is_empty() {
                 continue;
             }
-            for operation in scopes::operations(kind).iter().filter(|operation| operation.resource != IamResource::Unneeded) {
+            for operation in
+                scopes::operations(kind).iter().filter(|operation| operation.resource != IamResource::Unneeded)
+            {
                 let resources = keys.iter().map(|key| resource(operation, key)).collect();
                 statements.entry((operation.resource, resources)).or_default().insert(operation.iam);
             }
@@ -38,25 +42,12 @@ pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
 fn document(statements: BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>) -> Value {
     let statements: Vec<Value> = statements
         .into_iter()
-        .map(|((_, resources), actions)| {
-            let services: BTreeSet<&str> = actions.iter().filter_map(|action| action.split(':').next()).collect();
-            let sid: String = services.iter().map(|service| format!("Observe{}", capitalised(service))).collect();
-            json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
-        })
         .enumerate()
-        .map(|(at, mut statement)| {
-            // Sids must differ within a document.
-            let sid = statement["Sid"].as_str().map(|sid| format!("{sid}{at}"));
-            statement["Sid"] = sid.into();
-            statement
+        .map(|(at, ((_, resources), actions))| {
+            json!({ "Sid": format!("MooredObserve{at}"), "Effect": "Allow", "Action": actions, "Resource": resources })
         })
         .collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
-}
-
-fn capitalised(service: &str) -> String {
-    let mut chars = service.chars();
-    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 /// The narrowest resource that an operation's permission can name for a scope.

@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
 use super::{Outcome, render, setup};
-use crate::clock::Clock;
 use crate::core::drift::Severity;
 use crate::core::report::Report;
 use crate::engine::watch::Watch;
@@ -46,15 +45,19 @@ impl Check {
         let state = setup::State::open(self.state.as_ref())?;
         let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
         options::check_environments(&filter, &desired)?;
-        let clock = Clock::wall();
-        let parts = setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
+        let clock = setup::clock(&self.cloud)?;
+        let parts =
+            setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
         let mut watch = Watch::new(state.memory, state.history);
         watch.declare(desired);
         let started = clock.now();
         // A filter by environment saves calls; the other filters only choose what is shown.
         let index = watch.index.clone();
         setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), |scope| {
-            index.scopes.get(scope).is_some_and(|home| home.environments.iter().any(|environment| filter.environment(environment)))
+            index
+                .scopes
+                .get(scope)
+                .is_some_and(|home| home.environments.iter().any(|environment| filter.environment(environment)))
         })?;
         let snapshot = watch.evaluate(clock.now());
         let report = Report::new(&snapshot, &watch.index, &filter, started);

@@ -28,6 +28,8 @@ enum ExpectedFormat {
     Table,
     /// For programs
     Json,
+    /// For programs that prefer it, and for reading
+    Yaml,
     /// Graphviz
     Dot,
     /// Mermaid, for Markdown
@@ -39,12 +41,21 @@ impl Expected {
         let filter = self.filters.build()?;
         let (_, desired) = setup::load(&self.manifests, &Redactor::new(&[0; 32]))?;
         options::check_environments(&filter, &desired)?;
-        let labels = |declared: &Declared| filter.labels.iter().filter(|(key, _)| *key != "app").all(|(key, value)| declared.labels.get(key.as_str()).is_some_and(|known| **known == **value));
+        let labels = |declared: &Declared| {
+            filter
+                .labels
+                .iter()
+                .filter(|(key, _)| *key != "app")
+                .all(|(key, value)| declared.labels.get(key.as_str()).is_some_and(|known| **known == **value))
+        };
         let shown: Vec<&Declared> = desired
             .resources
             .iter()
             .map(|declared| &**declared)
-            .filter(|declared| filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application) && labels(declared))
+            .filter(|declared| {
+                filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
+                    && labels(declared)
+            })
             .collect();
         let mut out = std::io::stdout().lock();
         match self.format {
@@ -53,6 +64,10 @@ impl Expected {
                 let rows: Vec<_> = shown.iter().map(|declared| row(declared)).collect();
                 serde_json::to_writer_pretty(&mut out, &rows)?;
                 writeln!(out)?;
+            }
+            ExpectedFormat::Yaml => {
+                let rows: Vec<_> = shown.iter().map(|declared| row(declared)).collect();
+                serde_yaml::to_writer(&mut out, &rows)?;
             }
             ExpectedFormat::Dot => out.write_all(dot(&shown, &desired).as_bytes())?,
             ExpectedFormat::Mermaid => out.write_all(mermaid(&shown, &desired).as_bytes())?,
@@ -78,7 +93,8 @@ fn table(shown: &[&Declared]) -> comfy_table::Table {
 }
 
 fn row(declared: &Declared) -> serde_json::Value {
-    let expects: BTreeMap<&str, serde_json::Value> = declared.expects.iter().map(|(path, expect)| (&**path, expect.to_json())).collect();
+    let expects: BTreeMap<&str, serde_json::Value> =
+        declared.expects.iter().map(|(path, expect)| (&**path, expect.to_json())).collect();
     serde_json::json!({
         "environment": declared.environment, "kind": declared.kind.name(), "name": declared.name, "application": declared.application,
         "id": declared.id, "scope": declared.scope, "vital": declared.policy.vital, "state": if declared.absent { "absent" } else { "present" },
@@ -94,12 +110,20 @@ fn edges<'a>(shown: &[&'a Declared], desired: &'a Desired) -> Vec<(String, Strin
         let from = format!("{}/{}/{}", declared.environment, owner.ask.kind, owner.name);
         Some((from, node(declared), "owns"))
     });
-    let tracked = desired.tables.iter().filter(|table| shown.iter().any(|declared| std::ptr::eq(*declared, &*table.declared))).flat_map(|table| {
-        shown
-            .iter()
-            .filter(|declared| declared.kind.name() == table.parent_kind && declared.scope == table.parent_scope && declared.environment == table.declared.environment)
-            .map(|parent| (node(parent), node(&table.declared), "tracked in"))
-    });
+    let tracked = desired
+        .tables
+        .iter()
+        .filter(|table| shown.iter().any(|declared| std::ptr::eq(*declared, &*table.declared)))
+        .flat_map(|table| {
+            shown
+                .iter()
+                .filter(|declared| {
+                    declared.kind.name() == table.parent_kind
+                        && declared.scope == table.parent_scope
+                        && declared.environment == table.declared.environment
+                })
+                .map(|parent| (node(parent), node(&table.declared), "tracked in"))
+        });
     owned.chain(tracked).collect()
 }
 
@@ -132,7 +156,11 @@ fn mermaid(shown: &[&Declared], desired: &Desired) -> String {
         text.push_str(&format!("  subgraph {environment}\n"));
         for declared in shown.iter().filter(|declared| declared.environment == *environment) {
             if let Some(id) = ids.get(&node(declared)) {
-                text.push_str(&format!("    n{id}[\"{} {}\"]\n", declared.kind.name(), declared.name.replace('"', "#quot;")));
+                text.push_str(&format!(
+                    "    n{id}[\"{} {}\"]\n",
+                    declared.kind.name(),
+                    declared.name.replace('"', "#quot;")
+                ));
             }
         }
         text.push_str("  end\n");

@@ -21,10 +21,14 @@ impl Explain {
             Some(path) => writeln!(out, "{}", crate::manifest::schema::explain(path)?.trim_end())?,
             None => {
                 writeln!(out, "Kinds (`moored explain KIND` tells more):\n")?;
-                for entry in &crate::kinds::KINDS {
+                for entry in crate::kinds::KINDS {
                     writeln!(out, "  {:<14} {}", entry.kind.name(), entry.summary)?;
                 }
-                writeln!(out, "  {:<14} An environment: its class, its AWS accounts, what may be shown", "Environment")?;
+                writeln!(
+                    out,
+                    "  {:<14} An environment: its class, its AWS accounts, what may be shown",
+                    "Environment"
+                )?;
                 writeln!(out, "  {:<14} Drift that somebody decided to live with until a date", "Ignore")?;
             }
         }

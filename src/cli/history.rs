@@ -1,22 +1,26 @@
-//! `moored history`: which findings were opened and ended, from the daemon's state file.
+//! `moored history`: which findings were opened and ended, from the daemon's state file or its API.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use super::options::{Filters, Format};
+use super::options::{Filters, Format, Server};
 use super::{Outcome, render};
-use crate::store::{History as _, Past, SqliteHistory};
+use crate::clock::Clock;
+use crate::store::{History as _, Past, PastFinding, SqliteHistory};
 
 /// Show findings that were opened and ended, newest first
 #[derive(Debug, Args)]
 pub struct History {
     /// The daemon's state file
-    #[arg(long, value_name = "PATH", env = "MOORED_STATE")]
-    state: PathBuf,
+    #[arg(long, value_name = "PATH", env = "MOORED_STATE", required_unless_present = "server")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// How far to look back, such as 24h
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::options::duration)]
     since: Duration,
@@ -33,10 +37,15 @@ pub struct History {
 impl History {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         let filter = self.filters.build()?;
-        let history = SqliteHistory::open_read_only(&self.state)?;
-        let now = Timestamp::now();
-        let since = now.saturating_sub(SignedDuration::try_from(self.since)?).ok();
-        let past = history.past(&Past { since, filter, limit: self.limit })?;
+        let now = Clock::wall().now();
+        let since = now.saturating_sub(SignedDuration::try_from(self.since)?)?;
+        let past = match (&self.server.server, &self.state) {
+            (Some(_), _) => self.ask(since)?,
+            (None, Some(state)) => {
+                SqliteHistory::open_read_only(state)?.past(&Past { since: Some(since), filter, limit: self.limit })?
+            }
+            (None, None) => bail!("give the daemon's --state file or its --server"),
+        };
         if self.format == Format::Json {
             let rows: Vec<_> = past
                 .iter()
@@ -48,7 +57,7 @@ impl History {
             return Ok(Outcome::Fine);
         }
         if past.is_empty() {
-            println!("no findings were opened or ended since {}", since.map(render::moment).unwrap_or_default());
+            println!("no findings were opened or ended since {}", render::moment(since));
             return Ok(Outcome::Fine);
         }
         let mut table = render::table(["OPENED", "ENDED", "SEVERITY", "DRIFT", "ENVIRONMENT", "KIND", "NAME", "WHAT"]);
@@ -56,7 +65,10 @@ impl History {
             let key = &entry.finding.key;
             table.add_row([
                 render::moment(entry.opened_at),
-                entry.ended_at.map_or_else(|| "open".to_owned(), |at| format!("{} (after {})", render::moment(at), render::age(entry.opened_at, at))),
+                entry.ended_at.map_or_else(
+                    || "open".to_owned(),
+                    |at| format!("{} (after {})", render::moment(at), render::age(entry.opened_at, at)),
+                ),
                 entry.finding.severity.to_string(),
                 key.drift.to_string(),
                 key.environment.to_string(),
@@ -67,5 +79,17 @@ impl History {
         }
         println!("{table}");
         Ok(Outcome::Fine)
+    }
+
+    /// The same from a running daemon.
+    fn ask(&self, since: Timestamp) -> anyhow::Result<Vec<PastFinding>> {
+        let mut query = vec![("since", since.to_string()), ("limit", self.limit.to_string())];
+        query.extend(self.filters.environment.iter().map(|name| ("environment", name.clone())));
+        query.extend(self.filters.kind.iter().map(|kind| ("kind", kind.clone())));
+        query.extend(self.filters.name.iter().map(|name| ("name", name.clone())));
+        query.extend(self.filters.labels.iter().map(|label| ("label", label.clone())));
+        let answer = self.server.get("/api/v1/history", &query)?;
+        let items = answer.get("items").cloned().unwrap_or_default();
+        serde_json::from_value(items).context("the daemon's answer cannot be understood; is it the same version?")
     }
 }

@@ -38,7 +38,9 @@ impl Iam {
         let shown = match &observe.account {
             Some(account) => {
                 let known = policies.keys().cloned().collect::<Vec<_>>().join(", ");
-                policies.remove(account).ok_or_else(|| anyhow::anyhow!("--account {account}: no manifest uses it; used are: {known}"))?
+                policies
+                    .remove(account)
+                    .ok_or_else(|| anyhow::anyhow!("--account {account}: no manifest uses it; used are: {known}"))?
             }
             None if policies.len() == 1 => policies.into_values().next().unwrap_or_default(),
             None => serde_json::to_value(policies)?,

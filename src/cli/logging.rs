@@ -15,7 +15,7 @@ pub enum LogFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub struct LogOptions {
-    /// What to log, such as `info`, `moored=debug` or `warn` (default: info for `run`, warn else)
+    /// What to log, such as `info`, `moored=debug` or `warn` (default: info for `run`, nothing else)
     #[arg(long, global = true, env = "MOORED_LOG", value_name = "FILTER")]
     log: Option<String>,
     /// How logs look (stderr)
@@ -26,7 +26,8 @@ pub struct LogOptions {
 impl LogOptions {
     /// Installs the subscriber. A daemon logs its decisions; a command only what went wrong.
     pub fn install(&self, daemon: bool) {
-        let default = if daemon { "moored=info,warn" } else { "moored=error" };
+        // What a command has to say is in its output.
+        let default = if daemon { "moored=info,warn" } else { "off" };
         let filter = self.log.as_deref().unwrap_or(default);
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);

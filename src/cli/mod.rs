@@ -13,11 +13,11 @@ mod health;
 mod history;
 mod iam;
 mod logging;
-mod options;
+pub(crate) mod options;
 mod render;
 mod run;
 mod schema;
-mod setup;
+pub(crate) mod setup;
 mod show;
 mod validate;
 mod whoami;
@@ -30,7 +30,9 @@ use clap::{Parser, Subcommand};
 /// live, says exactly what drifted and since when, and exports it to Prometheus.
 #[derive(Debug, Parser)]
 #[command(name = "moored", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 in sync · 2 drift · 3 no drift, but not everything could be read · 1 no report (bad manifests, bad flags, bad state file)\n\nStart here: `moored demo` (no cloud needed), then `moored validate --desired-state DIR`, then `moored check --desired-state DIR`.")]
+#[command(
+    after_help = "Exit codes: 0 in sync · 2 drift · 3 no drift, but not everything could be read · 1 no report (bad manifests, bad flags, bad state file)\n\nStart here: `moored demo` (no cloud needed), then `moored validate --desired-state DIR`, then `moored check --desired-state DIR`."
+)]
 pub struct Cli {
     #[command(flatten)]
     logging: logging::LogOptions,
@@ -102,7 +104,9 @@ pub fn main() -> ExitCode {
 
 /// `moored schema | head` is no failure.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 impl Command {

@@ -15,7 +15,13 @@ use crate::core::ignore::Glob;
 #[derive(Debug, Args, Clone)]
 pub struct Manifests {
     /// A directory (or file) of manifests; may be given several times, each is its own revision
-    #[arg(long = "desired-state", env = "MOORED_DESIRED_STATE", value_delimiter = ':', value_name = "PATH", default_value = "desired-state")]
+    #[arg(
+        long = "desired-state",
+        env = "MOORED_DESIRED_STATE",
+        value_delimiter = ':',
+        value_name = "PATH",
+        default_value = "desired-state"
+    )]
     pub roots: Vec<PathBuf>,
 }
 
@@ -31,13 +37,60 @@ impl CloudOption {
     /// The URL, refused unless it is plain HTTP on loopback: nothing else may be called simulated.
     pub fn url(&self) -> anyhow::Result<Option<String>> {
         let Some(url) = &self.cloud else { return Ok(None) };
-        let parsed = reqwest::Url::parse(url).with_context(|| format!("--cloud {url}: no URL; give one like http://127.0.0.1:4566"))?;
+        let parsed = reqwest::Url::parse(url)
+            .with_context(|| format!("--cloud {url}: no URL; give one like http://127.0.0.1:4566"))?;
         let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
         let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
         if parsed.scheme() != "http" || !loopback {
             bail!("--cloud {url}: only http:// on loopback is allowed; for a real account leave --cloud out");
         }
         Ok(Some(url.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// A running daemon's API.
+#[derive(Debug, Args, Clone, Default)]
+pub struct Server {
+    /// Ask a running daemon's API (its --api-listen) instead
+    #[arg(long, value_name = "URL", env = "MOORED_SERVER")]
+    pub server: Option<String>,
+    /// A file with the bearer token of that API
+    #[arg(long, value_name = "PATH", env = "MOORED_TOKEN_FILE", requires = "server")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl Server {
+    /// One JSON answer. Redirects are not followed: the token is for this server alone.
+    pub fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<serde_json::Value> {
+        let base = self.server.as_deref().context("give the daemon's --server")?;
+        let url = format!("{}{path}", base.trim_end_matches('/'));
+        let url = reqwest::Url::parse_with_params(&url, query).with_context(|| format!("--server {base}: no URL"))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let client = reqwest::Client::builder()
+                .timeout(Duration::from_secs(10))
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?;
+            let mut request = client.get(url);
+            if let Some(file) = &self.token_file {
+                let token =
+                    std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
+                request = request.bearer_auth(token.trim());
+            }
+            let answer = request
+                .send()
+                .await
+                .with_context(|| format!("no answer from {base}; is the daemon running, with --api-listen?"))?;
+            let status = answer.status();
+            let body: serde_json::Value =
+                answer.json().await.with_context(|| format!("{base} answers {status}, but not with JSON"))?;
+            if !status.is_success() {
+                let said =
+                    |name: &str| body.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+                bail!("{base} answers {status}: {} ({})", said("error"), said("hint"));
+            }
+            Ok(body)
+        })
     }
 }
 
@@ -65,7 +118,9 @@ impl Filters {
         for kind in &self.kind {
             let known = || crate::kinds::KINDS.iter().map(|entry| entry.kind.name());
             if !known().any(|name| name.eq_ignore_ascii_case(kind)) {
-                let hint = crate::manifest::problem::suggest(kind, known()).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+                let hint = crate::manifest::problem::suggest(kind, known())
+                    .map(|name| format!("; did you mean `{name}`?"))
+                    .unwrap_or_default();
                 bail!("--kind {kind}: no such kind{hint}");
             }
         }
@@ -94,7 +149,8 @@ pub enum Format {
 
 /// Parses `90s`, `5m`, `1h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| format!("`{text}` is no duration; write it like 60s or 5m"))?;
+    let parsed: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("`{text}` is no duration; write it like 60s or 5m"))?;
     Duration::try_from(parsed).map_err(|_| "a duration cannot be negative".to_owned()).and_then(|duration| {
         if duration < Duration::from_secs(1) { Err("at least 1s".to_owned()) } else { Ok(duration) }
     })

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::core::drift::{Severity, Verdict};
 use crate::core::observation::IdentityState;
-use crate::core::report::{FindingReport, Report};
+use crate::core::report::{FindingReport, Report, ScopeReport};
 
 /// How an error is marked.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -32,7 +32,8 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
 pub fn clean(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let hostile = c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let hostile = c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
             if hostile { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
         })
         .collect()
@@ -113,8 +114,18 @@ fn environments(report: &Report, text: &mut String) {
         let apps = report.applications.iter().filter(|application| application.environment == environment.name);
         let (fine, broken): (Vec<_>, Vec<_>) = apps.partition(|application| application.verdict == Verdict::InSync);
         for application in broken {
-            let missing = if application.missing.is_empty() { String::new() } else { format!("  missing: {}", application.missing.join(", ")) };
-            let _ = writeln!(text, "  {}  {}{}", clean(&application.name), styled(verdict_style(application.verdict), application.verdict), clean(&missing));
+            let missing = if application.missing.is_empty() {
+                String::new()
+            } else {
+                format!("  missing: {}", application.missing.join(", "))
+            };
+            let _ = writeln!(
+                text,
+                "  {}  {}{}",
+                clean(&application.name),
+                styled(verdict_style(application.verdict), application.verdict),
+                clean(&missing)
+            );
         }
         let _ = writeln!(text, "  {}", styled(DIM, format!("{} application(s) in sync", fine.len())));
     }
@@ -144,7 +155,8 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
     let root = &first.group.root;
     let is_root = |finding: &FindingReport| finding.kind == root.kind && finding.name == root.name;
     let since = members.iter().map(|finding| finding.since).min().unwrap_or(first.since);
-    let shown = if members.len() as u32 == first.group.size { String::new() } else { format!(" ({} shown)", members.len()) };
+    let shown =
+        if members.len() as u32 == first.group.size { String::new() } else { format!(" ({} shown)", members.len()) };
     let _ = writeln!(
         text,
         "\n{} {}  {}",
@@ -153,7 +165,8 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
         styled(DIM, format!("{} finding(s){shown}", first.group.size)),
     );
     let mut table = table(["  SEVERITY", "DRIFT", "KIND", "NAME", "WHAT"]);
-    let (roots, rest): (Vec<&FindingReport>, Vec<&FindingReport>) = members.iter().copied().partition(|finding| is_root(finding));
+    let (roots, rest): (Vec<&FindingReport>, Vec<&FindingReport>) =
+        members.iter().copied().partition(|finding| is_root(finding));
     for finding in roots.into_iter().chain(rest) {
         let colour = match finding.severity {
             Severity::Critical => comfy_table::Color::Red,
@@ -163,7 +176,13 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
         let held = if finding.held { " (held: not confirmed now)" } else { "" };
         let mut what = format!("{}{held}", clean(&finding.message));
         for field in &finding.fields {
-            let _ = write!(what, "\n{}: declared {}, live {}", clean(&field.path), value(&field.desired), value(&field.live));
+            let _ = write!(
+                what,
+                "\n{}: declared {}, live {}",
+                clean(&field.path),
+                value(&field.desired),
+                value(&field.live)
+            );
         }
         if let Some(source) = &finding.source {
             let _ = write!(what, "\n{}:{}", clean(&source.file), source.line);
@@ -202,7 +221,13 @@ fn converging(report: &Report, text: &mut String) {
     let _ = writeln!(text, "\n{}", styled(BOLD, "Converging (no drift until the deadline)"));
     let mut table = table(["  UNTIL", "ENVIRONMENT", "KIND", "NAME", "WHAT"]);
     for entry in &report.converging {
-        table.add_row([format!("  {}", moment(entry.until)), entry.environment.to_string(), entry.kind.to_string(), clean(&entry.name), clean(&entry.message)]);
+        table.add_row([
+            format!("  {}", moment(entry.until)),
+            entry.environment.to_string(),
+            entry.kind.to_string(),
+            clean(&entry.name),
+            clean(&entry.message),
+        ]);
     }
     let _ = writeln!(text, "{table}");
 }
@@ -248,7 +273,13 @@ fn unknown(report: &Report, text: &mut String) {
 }
 
 fn scopes(report: &Report, text: &mut String) {
-    let trouble: Vec<_> = report.scopes.iter().filter(|scope| scope.error.is_some() || !scope.remarks.is_empty()).collect();
+    // What the unknown things have said already is not said again.
+    let said = |scope: &ScopeReport| {
+        let error = scope.error.as_deref().unwrap_or_default();
+        report.unknown.iter().any(|entry| entry.scope == scope.scope && error.ends_with(&*entry.detail))
+    };
+    let has_trouble = |scope: &&ScopeReport| (scope.error.is_some() && !said(scope)) || !scope.remarks.is_empty();
+    let trouble: Vec<_> = report.scopes.iter().filter(has_trouble).collect();
     if trouble.is_empty() {
         return;
     }

@@ -60,7 +60,8 @@ impl Run {
         if let Some(address) = self.api_listen {
             check_exposure(address, token.is_some()).map_err(anyhow::Error::msg)?;
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
         let result = runtime.block_on(async {
             let metrics = bind(self.metrics_listen, "--metrics-listen").await?;
             let listener = match self.api_listen {
@@ -124,6 +125,6 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 
 /// Two replicas must not read in step: the jitter's seed differs by process and time.
 fn seed() -> u64 {
-    let nanos = jiff::Timestamp::now().as_nanosecond() as u64;
+    let nanos = Clock::wall().now().as_nanosecond() as u64;
     nanos ^ (u64::from(std::process::id()) << 32)
 }

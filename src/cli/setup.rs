@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use aws_types::app_name::AppName;
-use jiff::Timestamp;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::options::{CloudOption, Manifests};
@@ -46,7 +45,10 @@ impl State {
         let mut history = SqliteHistory::open(path)?;
         let redactor = Arc::new(Redactor::new(&store::key::redaction_key(path)?));
         if history.key_changed(redactor.key_id())? {
-            tracing::warn!(event = "key_changed", "the key beside the state file is a new one: values hashed before cannot be compared");
+            tracing::warn!(
+                event = "key_changed",
+                "the key beside the state file is a new one: values hashed before cannot be compared"
+            );
         }
         let memory = history.load()?;
         Ok(Self { memory, history: Some(Arc::new(Mutex::new(history))), redactor })
@@ -56,7 +58,7 @@ impl State {
 /// Loads the manifests, or fails with all their errors.
 pub fn load(manifests: &Manifests, redactor: &Redactor) -> anyhow::Result<(Roots, Desired)> {
     let mut roots = Roots::new(manifests.roots.clone());
-    let loaded = roots.load(redactor, Timestamp::now());
+    let loaded = roots.load(redactor, Clock::wall().now());
     if !loaded.rejected.is_empty() {
         let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         let mut count = 0;
@@ -79,7 +81,13 @@ pub struct Parts {
 }
 
 /// Sessions, budgets and a clock for these manifests.
-pub fn parts(desired: &Desired, cloud: &CloudOption, redactor: Arc<Redactor>, clock: Clock, identity_age: Duration) -> anyhow::Result<Parts> {
+pub fn parts(
+    desired: &Desired,
+    cloud: &CloudOption,
+    redactor: Arc<Redactor>,
+    clock: Clock,
+    identity_age: Duration,
+) -> anyhow::Result<Parts> {
     let cloud = cloud.url()?;
     let requests = Requests::default();
     let simulated = cloud.is_some();
@@ -101,9 +109,20 @@ pub fn user_agent() -> anyhow::Result<AppName> {
     AppName::new(concat!("moored-", env!("CARGO_PKG_VERSION"))).context("the version is no user agent")
 }
 
+/// The clock to read by: a demo's own, which runs faster than the wall's; else the wall's.
+pub fn clock(cloud: &CloudOption) -> anyhow::Result<Clock> {
+    let Some(url) = cloud.url()? else { return Ok(Clock::wall()) };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+    Ok(runtime.block_on(crate::demo::time::ask(&url)).unwrap_or_else(Clock::wall))
+}
+
 /// On a simulated cloud roles are assumed from the first environment's main account.
 pub fn home_account(desired: &Desired) -> Option<String> {
-    let accounts = desired.environments.values().flat_map(|environment| environment.accounts.get("main").or_else(|| environment.accounts.values().next()));
+    let accounts = desired
+        .environments
+        .values()
+        .flat_map(|environment| environment.accounts.get("main").or_else(|| environment.accounts.values().next()));
     accounts.map(|account| account.id.to_string()).next()
 }
 
@@ -117,8 +136,14 @@ pub fn progress() -> ProgressBar {
 }
 
 /// One pass over everything, or over the scopes that `only` lets through.
-pub fn pass(watch: &mut Watch, shared: &Arc<Shared>, resync: Duration, only: impl Fn(&crate::core::identity::ScopeKey) -> bool) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+pub fn pass(
+    watch: &mut Watch,
+    shared: &Arc<Shared>,
+    resync: Duration,
+    only: impl Fn(&crate::core::identity::ScopeKey) -> bool,
+) -> anyhow::Result<()> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let bar = progress();
     runtime.block_on(crate::engine::pass::pass(watch, shared, resync, only, |done, all, message| {
         bar.set_length(all);

@@ -9,7 +9,6 @@ use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
 use super::{Outcome, render, setup};
-use crate::clock::Clock;
 use crate::core::desired::Declared;
 use crate::core::identity::ScopeKey;
 use crate::engine::watch::Watch;
@@ -37,8 +36,12 @@ pub struct Show {
 
 impl Show {
     pub fn execute(self) -> anyhow::Result<Outcome> {
-        let (kind, name) = self.resource.split_once('/').with_context(|| format!("`{}`: give it as KIND/NAME, such as EcsService/deployer-api", self.resource))?;
-        let filters = Filters { environment: self.environment.clone(), kind: vec![kind.to_owned()], ..Filters::default() };
+        let (kind, name) = self
+            .resource
+            .split_once('/')
+            .with_context(|| format!("`{}`: give it as KIND/NAME, such as EcsService/deployer-api", self.resource))?;
+        let filters =
+            Filters { environment: self.environment.clone(), kind: vec![kind.to_owned()], ..Filters::default() };
         let filter = filters.build()?;
         let state = setup::State::open(self.state.as_ref())?;
         let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
@@ -46,22 +49,37 @@ impl Show {
         let wanted: Vec<_> = desired
             .resources
             .iter()
-            .filter(|declared| filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application) && *declared.name == *name)
+            .filter(|declared| {
+                filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
+                    && *declared.name == *name
+            })
             .cloned()
             .collect();
         if wanted.is_empty() {
-            let names = desired.resources.iter().filter(|declared| declared.kind.name().eq_ignore_ascii_case(kind)).map(|declared| &*declared.name);
-            let hint = crate::manifest::problem::suggest(name, names).map(|near| format!("; did you mean {kind}/{near}?")).unwrap_or_default();
+            let names = desired
+                .resources
+                .iter()
+                .filter(|declared| declared.kind.name().eq_ignore_ascii_case(kind))
+                .map(|declared| &*declared.name);
+            let hint = crate::manifest::problem::suggest(name, names)
+                .map(|near| format!("; did you mean {kind}/{near}?"))
+                .unwrap_or_default();
             bail!("no manifest declares {kind}/{name}{hint}");
         }
-        let clock = Clock::wall();
-        let parts = setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
+        let clock = setup::clock(&self.cloud)?;
+        let parts =
+            setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
         let mut watch = Watch::new(state.memory, None);
         watch.declare(desired);
-        let needed = |scope: &ScopeKey| wanted.iter().any(|declared| declared.scope == *scope || declared.owned_by.as_ref().is_some_and(|owner| owner.scope == *scope));
+        let needed = |scope: &ScopeKey| {
+            wanted.iter().any(|declared| {
+                declared.scope == *scope || declared.owned_by.as_ref().is_some_and(|owner| owner.scope == *scope)
+            })
+        };
         setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), needed)?;
         watch.evaluate(clock.now());
-        let shown: Vec<serde_json::Value> = wanted.iter().map(|declared| crate::engine::facts::facts(declared, &watch, clock.now())).collect();
+        let shown: Vec<serde_json::Value> =
+            wanted.iter().map(|declared| crate::engine::facts::facts(declared, &watch, clock.now())).collect();
         match self.format {
             Format::Json => {
                 let mut out = std::io::stdout().lock();
@@ -84,7 +102,13 @@ fn print(declared: &Declared, facts: &serde_json::Value) {
         Some(serde_json::Value::String(text)) => render::clean(text),
         Some(other) => render::clean(&other.to_string()),
     };
-    anstream::println!("{}", render::styled(anstyle::Style::new().bold(), format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment)));
+    anstream::println!(
+        "{}",
+        render::styled(
+            anstyle::Style::new().bold(),
+            format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment)
+        )
+    );
     for (label, pointer) in [
         ("stands", "/stands"),
         ("because", "/because"),

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::options::{Format, Manifests};
 use super::Outcome;
+use super::options::{Format, Manifests};
+use crate::clock::Clock;
 use crate::core::redact::Redactor;
 use crate::engine::roots::Roots;
 
@@ -24,7 +25,7 @@ impl Validate {
         // Nothing is compared here, so any key will do.
         let redactor = Redactor::new(&[0; 32]);
         let mut roots = Roots::new(self.manifests.roots.clone());
-        let loaded = roots.load(&redactor, jiff::Timestamp::now());
+        let loaded = roots.load(&redactor, Clock::wall().now());
         let errors: usize = loaded.rejected.iter().map(|rejected| rejected.problems.len()).sum();
         match self.format {
             Format::Table => {
@@ -33,7 +34,7 @@ impl Validate {
                     anstream::eprint!("{}", rejected.render(colour));
                 }
                 for warning in &loaded.warnings {
-                    anstream::eprintln!("{warning}");
+                    anstream::eprintln!("warning: {warning}");
                 }
                 if let (Some(desired), 0) = (&loaded.desired, errors) {
                     println!(
@@ -60,7 +61,10 @@ impl Validate {
                     .chain(loaded.warnings.iter().map(|known| problem(&known.problem, "warning")))
                     .collect();
                 let mut out = std::io::stdout().lock();
-                serde_json::to_writer_pretty(&mut out, &serde_json::json!({ "valid": errors == 0, "problems": problems }))?;
+                serde_json::to_writer_pretty(
+                    &mut out,
+                    &serde_json::json!({ "valid": errors == 0, "problems": problems }),
+                )?;
                 writeln!(out)?;
             }
         }

@@ -31,12 +31,20 @@ impl Whoami {
         let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
         options::check_environments(&filter, &desired)?;
         let parts = setup::parts(&desired, &self.cloud, state.redactor, Clock::wall(), Duration::from_secs(60))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the runtime")?;
         let mut sound = true;
         for environment in desired.environments.values().filter(|environment| filter.environment(&environment.name)) {
             let loud = environment.class == Class::Production;
-            let title = if loud { format!("!!! {} (PRODUCTION) !!!", environment.name.to_uppercase()) } else { format!("{} ({})", environment.name, environment.class.as_str()) };
-            anstream::println!("{}", render::styled(if loud { render::ERROR } else { anstyle::Style::new().bold() }, title));
+            let title = if loud {
+                format!("!!! {} (PRODUCTION) !!!", environment.name.to_uppercase())
+            } else {
+                format!("{} ({})", environment.name, environment.class.as_str())
+            };
+            anstream::println!(
+                "{}",
+                render::styled(if loud { render::ERROR } else { anstyle::Style::new().bold() }, title)
+            );
             for (alias, account) in &environment.accounts {
                 let region = account.regions.first().map(|region| &**region).unwrap_or("us-east-1");
                 let identity = runtime.block_on(parts.shared.identity(account, region));
@@ -44,7 +52,10 @@ impl Whoami {
                 let said = match (identity.state, &identity.arn) {
                     (IdentityState::Mismatch, _) => render::styled(
                         render::ERROR,
-                        format!("MISMATCH: these credentials are account {}", identity.seen.as_deref().unwrap_or("unknown")),
+                        format!(
+                            "MISMATCH: these credentials are account {}",
+                            identity.seen.as_deref().unwrap_or("unknown")
+                        ),
                     ),
                     (state, Some(arn)) => format!("{} as {}", state.as_str(), render::clean(arn)),
                     (state, None) => match &identity.failure {

@@ -59,7 +59,10 @@ pub fn is_region(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     parts.len() >= 3
         && parts.last().is_some_and(|last| !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
-        && parts.iter().take(parts.len() - 1).all(|part| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_lowercase()))
+        && parts
+            .iter()
+            .take(parts.len() - 1)
+            .all(|part| part.len() >= 2 && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -69,15 +72,24 @@ mod tests {
 
     #[test]
     fn a_load_balancer_arn_gives_its_account_and_name() {
-        let arn = Arn::parse("arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/api/50dc6c495c0c9188").unwrap();
+        let arn =
+            Arn::parse("arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/api/50dc6c495c0c9188")
+                .unwrap();
         assert_eq!((arn.account, arn.region, arn.elbv2_name()), ("111122223333", "eu-west-1", Some("api")));
-        let group = Arn::parse("arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/api/6d0ecf831eec9f09").unwrap();
+        let group =
+            Arn::parse("arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/api/6d0ecf831eec9f09").unwrap();
         assert_eq!(group.elbv2_name(), Some("api"));
     }
 
     #[test]
     fn what_is_no_arn_names_nothing() {
-        for text in ["", "arn", "arn:aws:ecs:eu-west-1:12:service/a", "arn:aws:::x", "urn:aws:ecs:eu-west-1:111122223333:service/a"] {
+        for text in [
+            "",
+            "arn",
+            "arn:aws:ecs:eu-west-1:12:service/a",
+            "arn:aws:::x",
+            "urn:aws:ecs:eu-west-1:111122223333:service/a",
+        ] {
             assert_eq!(Arn::parse(text), None, "{text}");
         }
     }

@@ -157,7 +157,9 @@ impl ClaimIndex {
                     (None, _) => {
                         self.clouded.insert(piece.clone());
                     }
-                    (Some(parent), Select::Arn(arn)) => self.by_arn.entry(arn.clone()).or_default().push(parent.clone()),
+                    (Some(parent), Select::Arn(arn)) => {
+                        self.by_arn.entry(arn.clone()).or_default().push(parent.clone())
+                    }
                     (Some(parent), Select::Key(key)) => {
                         let object = ObjectKey { kind: piece.ask.kind, key: key.clone() };
                         self.by_object.entry((piece.scope.clone(), object)).or_default().push(parent.clone());
@@ -177,7 +179,8 @@ impl ClaimIndex {
     /// Whether an item with an unreadable parent claims this object.
     pub fn is_clouded(&self, scope: &ScopeKey, live: &Live) -> bool {
         let by = |select: Select| Claimed { scope: scope.clone(), ask: Ask { kind: live.key.kind, select } };
-        self.clouded.contains(&by(Select::Key(live.key.key.clone()))) || self.clouded.contains(&by(Select::Arn(live.id.clone())))
+        self.clouded.contains(&by(Select::Key(live.key.key.clone())))
+            || self.clouded.contains(&by(Select::Arn(live.id.clone())))
     }
 }
 

@@ -111,7 +111,9 @@ impl Drift {
     /// The default severity: what a missing vital thing is, or anything missing in production.
     pub fn severity(self, vital: bool, class: Class) -> Severity {
         match self {
-            Self::Missing | Self::Orphaned | Self::Degraded if vital || class == Class::Production => Severity::Critical,
+            Self::Missing | Self::Orphaned | Self::Degraded if vital || class == Class::Production => {
+                Severity::Critical
+            }
             Self::Latent => Severity::Info,
             _ => Severity::Warning,
         }

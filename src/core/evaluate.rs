@@ -104,7 +104,12 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
     let seen = next.memory.clone();
     let world = World { observations: input.observations, memory: &seen, now: input.now };
     let leftovers = Leftovers::new(world, input.desired, &claim_index, input.index);
-    let bench = Bench { world, environments: &input.desired.environments, leftovers: &leftovers, seasoned: input.memory.seasoned };
+    let bench = Bench {
+        world,
+        environments: &input.desired.environments,
+        leftovers: &leftovers,
+        seasoned: input.memory.seasoned,
+    };
     for (scope, home) in &input.index.scopes {
         let kept = previous.and_then(|previous| previous.outcomes.get(scope)).filter(|outcome| {
             !depends(scope, input.index, changed) && outcome.recheck_at.is_none_or(|at| at > input.now)
@@ -115,8 +120,17 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
                 let before = input.memory.scopes.get(scope).map(|memory| &**memory);
                 let mut outcome = Outcome::default();
                 for declared in &home.resources {
-                    let unit = guarded(|| unit::judge(declared, &bench, before)).unwrap_or_else(|| unit::panicked(declared, before));
-                    outcome.add(declared.kind.name(), &declared.name, &declared.environment, &declared.scope, &declared.application, unit, input);
+                    let unit = guarded(|| unit::judge(declared, &bench, before))
+                        .unwrap_or_else(|| unit::panicked(declared, before));
+                    outcome.add(
+                        declared.kind.name(),
+                        &declared.name,
+                        &declared.environment,
+                        &declared.scope,
+                        &declared.application,
+                        unit,
+                        input,
+                    );
                 }
                 let empty = Vec::new();
                 let tables = next.claims.get(scope);
@@ -125,7 +139,15 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
                     let claims = tables.and_then(|tables| tables.get(at)).unwrap_or(&empty);
                     let judged = guarded(|| items::judge(table, claims, &bench, before));
                     for named in judged.unwrap_or_else(|| items::panicked(table, before)) {
-                        outcome.add(named.kind, &named.name, &table.declared.environment, &named.scope, &named.application, named.unit, input);
+                        outcome.add(
+                            named.kind,
+                            &named.name,
+                            &table.declared.environment,
+                            &named.scope,
+                            &named.application,
+                            named.unit,
+                            input,
+                        );
                     }
                 }
                 Arc::new(outcome)
@@ -152,7 +174,9 @@ fn depends(scope: &ScopeKey, index: &Index, changed: &BTreeSet<ScopeKey>) -> boo
     let Some(home) = index.scopes.get(scope) else { return false };
     if !home.tables.is_empty() {
         // A table's orphans depend on its parents, its pieces, and everything that may refer to them.
-        return changed.iter().any(|other| other.kind != ScopeKind::Table || index.scopes.get(other).is_some_and(|other| !other.tables.is_empty()));
+        return changed.iter().any(|other| {
+            other.kind != ScopeKind::Table || index.scopes.get(other).is_some_and(|other| !other.tables.is_empty())
+        });
     }
     let owned = home.resources.iter().any(|declared| declared.owned_by.is_some());
     changed.iter().any(|other| match (scope.kind, other.kind) {
@@ -163,7 +187,11 @@ fn depends(scope: &ScopeKey, index: &Index, changed: &BTreeSet<ScopeKey>) -> boo
 }
 
 /// The claims of every table, read again where the table was.
-fn read_claims(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTreeSet<ScopeKey>) -> BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>> {
+fn read_claims(
+    input: &Input<'_>,
+    previous: Option<&Evaluation>,
+    changed: &BTreeSet<ScopeKey>,
+) -> BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>> {
     let mut all = BTreeMap::new();
     for (scope, home) in input.index.scopes.iter().filter(|(_, home)| !home.tables.is_empty()) {
         let kept = previous.and_then(|previous| previous.claims.get(scope)).filter(|_| !changed.contains(scope));
@@ -193,22 +221,34 @@ fn remember_objects(
         let mut updates = BTreeMap::new();
         for (key, live) in &reading.objects {
             let before = known.and_then(|known| known.objects.get(key));
-            let same = before.is_some_and(|before| before.id == live.id && before.incarnation == live.incarnation && before.gone_since.is_none());
+            let same = before.is_some_and(|before| {
+                before.id == live.id && before.incarnation == live.incarnation && before.gone_since.is_none()
+            });
             if same || !worth_remembering(input.index, claims, scope, live) {
                 continue;
             }
-            let first_seen = before.filter(|before| before.id == live.id && before.incarnation == live.incarnation).map_or(reading.finished, |before| before.first_seen);
+            let first_seen = before
+                .filter(|before| before.id == live.id && before.incarnation == live.incarnation)
+                .map_or(reading.finished, |before| before.first_seen);
             let addresses = if scope.kind == ScopeKind::LoadBalancers { live.addresses.to_vec() } else { Vec::new() };
             let former = before.map(|before| former_addresses(before, &addresses)).unwrap_or_default();
             let (id, incarnation) = (live.id.clone(), live.incarnation.clone());
             let object = ObjectMemory { id, incarnation, addresses, former, first_seen, gone_since: None };
             updates.insert(key.clone(), object);
         }
-        for (key, before) in known.into_iter().flat_map(|known| &known.objects).filter(|(key, before)| before.gone_since.is_none() && !reading.objects.contains_key(*key)) {
+        for (key, before) in known
+            .into_iter()
+            .flat_map(|known| &known.objects)
+            .filter(|(key, before)| before.gone_since.is_none() && !reading.objects.contains_key(*key))
+        {
             let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-            let gone = crate::kinds::find(key.kind).is_some_and(|entry| matches!(world.sight(entry.kind, scope, &ask), Sight::Absent(..)));
+            let gone = crate::kinds::find(key.kind)
+                .is_some_and(|entry| matches!(world.sight(entry.kind, scope, &ask), Sight::Absent(..)));
             // A balancer that nobody asked for by name is gone when a complete list lacks it.
-            let delisted = scope.kind == ScopeKind::LoadBalancers && reading.complete && reading.listed && !reading.objects.is_empty();
+            let delisted = scope.kind == ScopeKind::LoadBalancers
+                && reading.complete
+                && reading.listed
+                && !reading.objects.is_empty();
             if gone || delisted {
                 updates.insert(key.clone(), ObjectMemory { gone_since: Some(reading.finished), ..before.clone() });
             }
@@ -238,7 +278,16 @@ fn worth_remembering(index: &Index, claims: &ClaimIndex, scope: &ScopeKey, live:
 
 impl Outcome {
     #[allow(clippy::too_many_arguments)]
-    fn add(&mut self, kind: &'static str, name: &Arc<str>, environment: &Arc<str>, scope: &ScopeKey, application: &Arc<str>, mut unit: Unit, input: &Input<'_>) {
+    fn add(
+        &mut self,
+        kind: &'static str,
+        name: &Arc<str>,
+        environment: &Arc<str>,
+        scope: &ScopeKey,
+        application: &Arc<str>,
+        mut unit: Unit,
+        input: &Input<'_>,
+    ) {
         let had_findings = !unit.findings.is_empty();
         let ignored = self.apply_ignores(&mut unit, input);
         let state = match unit.state() {
@@ -251,7 +300,14 @@ impl Outcome {
         {
             self.recheck(until);
             let (kind, message) = (kind.into(), message.into());
-            self.converging.push(Converging { environment: environment.clone(), kind, name: name.clone(), scope: scope.clone(), until, message });
+            self.converging.push(Converging {
+                environment: environment.clone(),
+                kind,
+                name: name.clone(),
+                scope: scope.clone(),
+                until,
+                message,
+            });
         }
         if let Some(failure) = unit.unknown {
             self.unknown.push(Unknown {
@@ -277,7 +333,15 @@ impl Outcome {
     /// The table itself: known when it was read.
     fn add_table(&mut self, declared: &Declared, world: &World<'_>, input: &Input<'_>) {
         let unit = Unit { unknown: world.reading(&declared.scope).err(), ..Unit::default() };
-        self.add(declared.kind.name(), &declared.name, &declared.environment, &declared.scope, &declared.application, unit, input);
+        self.add(
+            declared.kind.name(),
+            &declared.name,
+            &declared.environment,
+            &declared.scope,
+            &declared.application,
+            unit,
+            input,
+        );
     }
 
     /// Moves what is ignored aside; whether anything was.
@@ -287,7 +351,9 @@ impl Outcome {
         for mut finding in findings {
             let ignores = input.index.ignores.get(&finding.key.environment).into_iter().flatten();
             let matching: Vec<&Arc<Ignore>> = ignores.filter(|ignore| ignore.matches(&finding, input.now)).collect();
-            let whole = matching.iter().find(|ignore| ignore.path.is_none() || finding.fields.iter().all(|field| ignore.covers(&field.path)));
+            let whole = matching
+                .iter()
+                .find(|ignore| ignore.path.is_none() || finding.fields.iter().all(|field| ignore.covers(&field.path)));
             for ignore in &matching {
                 self.used_ignores.insert((ignore.environment.clone(), ignore.name.clone()));
                 self.recheck(ignore.expires());
@@ -314,7 +380,8 @@ impl Evaluation {
     fn conclude(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
         self.remember_findings(input, previous);
         self.ask(input);
-        let mut snapshot = Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
+        let mut snapshot =
+            Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
         let mut used = BTreeSet::new();
         for outcome in self.outcomes.values() {
             for (key, count) in &outcome.counts {
@@ -341,23 +408,43 @@ impl Evaluation {
         snapshot.application_totals = input.index.application_totals.clone();
         let (applications, verdicts) = verdict::judge(&snapshot.findings, &snapshot.unknown, &input.index.applications);
         snapshot.applications = applications;
-        snapshot.environments = input.desired.environments.values().map(|environment| EnvironmentView {
-            name: environment.name.clone(),
-            class: environment.class,
-            verdict: verdicts.get(&environment.name).copied().unwrap_or(Verdict::InSync),
-            identity: environment
-                .accounts
-                .values()
-                .map(|account| (account.id.clone(), input.identities.get(&account.id).copied().unwrap_or(IdentityState::Unverified)))
-                .collect(),
-        }).collect();
-        snapshot.scopes = input.index.scopes.iter().map(|(scope, home)| scope_view(scope, home.environments.clone(), input)).collect();
-        snapshot.ignores = input.desired.ignores.iter().map(|ignore| IgnoreView {
-            name: ignore.name.clone(),
-            environment: ignore.environment.clone(),
-            expires: ignore.expires(),
-            used: used.contains(&(ignore.environment.clone(), ignore.name.clone())),
-        }).collect();
+        snapshot.environments = input
+            .desired
+            .environments
+            .values()
+            .map(|environment| EnvironmentView {
+                name: environment.name.clone(),
+                class: environment.class,
+                verdict: verdicts.get(&environment.name).copied().unwrap_or(Verdict::InSync),
+                identity: environment
+                    .accounts
+                    .values()
+                    .map(|account| {
+                        (
+                            account.id.clone(),
+                            input.identities.get(&account.id).copied().unwrap_or(IdentityState::Unverified),
+                        )
+                    })
+                    .collect(),
+            })
+            .collect();
+        snapshot.scopes = input
+            .index
+            .scopes
+            .iter()
+            .map(|(scope, home)| scope_view(scope, home.environments.clone(), input))
+            .collect();
+        snapshot.ignores = input
+            .desired
+            .ignores
+            .iter()
+            .map(|ignore| IgnoreView {
+                name: ignore.name.clone(),
+                environment: ignore.environment.clone(),
+                expires: ignore.expires(),
+                used: used.contains(&(ignore.environment.clone(), ignore.name.clone())),
+            })
+            .collect();
         self.snapshot = Arc::new(snapshot);
     }
 
@@ -370,7 +457,9 @@ impl Evaluation {
             }
         }
         let kept = |scope: &ScopeKey, outcome: &Arc<Outcome>| {
-            previous.and_then(|previous| previous.outcomes.get(scope)).is_some_and(|before| Arc::ptr_eq(before, outcome))
+            previous
+                .and_then(|previous| previous.outcomes.get(scope))
+                .is_some_and(|before| Arc::ptr_eq(before, outcome))
         };
         for (scope, outcome) in self.outcomes.iter().filter(|(scope, outcome)| !kept(scope, outcome)) {
             let home = input.index.scopes.get(scope);
@@ -384,7 +473,12 @@ impl Evaluation {
             let declared: BTreeMap<_, _> = home
                 .into_iter()
                 .flat_map(|home| &home.resources)
-                .map(|declared| (unit::declaration_key(declared), unit::remember(declared, before.map(|before| &**before), input.memory.seasoned, input.now)))
+                .map(|declared| {
+                    (
+                        unit::declaration_key(declared),
+                        unit::remember(declared, before.map(|before| &**before), input.memory.seasoned, input.now),
+                    )
+                })
                 .collect();
             let unchanged = before.is_some_and(|before| {
                 before.findings == open && before.declared == declared && before.unsteady == outcome.unsteady
@@ -402,7 +496,12 @@ impl Evaluation {
                     Some(_) => None,
                 });
             }
-            self.events.extend(known.iter().filter(|(key, _)| !open.contains_key(key)).map(|(_, finding)| Event::Ended(finding.clone())));
+            self.events.extend(
+                known
+                    .iter()
+                    .filter(|(key, _)| !open.contains_key(key))
+                    .map(|(_, finding)| Event::Ended(finding.clone())),
+            );
             let entry: &mut Arc<ScopeMemory> = self.memory.scopes.entry(scope.clone()).or_default();
             let entry = Arc::make_mut(entry);
             (entry.findings, entry.declared, entry.unsteady) = (open, declared, outcome.unsteady.clone());
@@ -413,7 +512,8 @@ impl Evaluation {
     /// What to ask next: declarations, claims, suspected items, and everything that might refer to
     /// a balancer that looks left over.
     fn ask(&mut self, input: &Input<'_>) {
-        let mut asks: BTreeMap<ScopeKey, Arc<Asks>> = input.index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.clone())).collect();
+        let mut asks: BTreeMap<ScopeKey, Arc<Asks>> =
+            input.index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.clone())).collect();
         for claim in self.claims.values().flat_map(|tables| tables.iter().flatten()) {
             if let Some(parent) = &claim.parent
                 && let Some(asks) = asks.get_mut(&parent.scope)
@@ -436,22 +536,35 @@ impl Evaluation {
         for (scope, outcome) in &self.outcomes {
             let suspects = outcome.unknown.iter().map(|unknown| (&*unknown.kind, &unknown.name));
             let open = outcome.findings.iter().map(|finding| (&*finding.key.kind, &finding.key.name));
-            for (_, name) in suspects.chain(open).filter(|(kind, _)| *kind == "TableItem" && scope.kind == ScopeKind::Table) {
+            for (_, name) in
+                suspects.chain(open).filter(|(kind, _)| *kind == "TableItem" && scope.kind == ScopeKind::Table)
+            {
                 let key = name.strip_prefix(&*scope.thing).and_then(|rest| rest.strip_prefix('/'));
                 if let (Some(key), Some(asks)) = (key, asks.get_mut(scope)) {
                     Arc::make_mut(asks).want(Ask { kind: "TableItem", select: Select::Key(key.into()) }, []);
                 }
             }
         }
-        for wanted in self.outcomes.values().flat_map(|outcome| &outcome.wanted).filter(|scope| scope.kind == ScopeKind::EcsCluster) {
+        for wanted in self
+            .outcomes
+            .values()
+            .flat_map(|outcome| &outcome.wanted)
+            .filter(|scope| scope.kind == ScopeKind::EcsCluster)
+        {
             if let Some(asks) = asks.get_mut(wanted) {
                 Arc::make_mut(asks).everything = true;
             }
         }
-        let balancers = self.outcomes.values().flat_map(|outcome| &outcome.findings).filter(|finding| finding.scope.kind == ScopeKind::LoadBalancers);
+        let balancers = self
+            .outcomes
+            .values()
+            .flat_map(|outcome| &outcome.findings)
+            .filter(|finding| finding.scope.kind == ScopeKind::LoadBalancers);
         for finding in balancers {
             for (_, asks) in asks.iter_mut().filter(|(scope, _)| {
-                scope.kind == ScopeKind::EcsCluster && scope.account == finding.scope.account && scope.region == finding.scope.region
+                scope.kind == ScopeKind::EcsCluster
+                    && scope.account == finding.scope.account
+                    && scope.region == finding.scope.region
             }) {
                 Arc::make_mut(asks).everything = true;
             }

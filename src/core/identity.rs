@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn a_scope_key_is_read_back_as_it_was_written() {
-        for text in ["ecs_cluster/111122223333/eu-west-1/wonderland", "health_checks/1/global", "hosted_zone/1/global/a/b"] {
+        for text in
+            ["ecs_cluster/111122223333/eu-west-1/wonderland", "health_checks/1/global", "hosted_zone/1/global/a/b"]
+        {
             assert_eq!(ScopeKey::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(ScopeKey::parse("volumes/1/eu-west-1"), None);

@@ -113,7 +113,8 @@ impl Index {
 
 /// A value is shown only where every environment that shares its scope lists its name.
 fn shared_visibility(desired: &Desired, environments: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
-    let mut lists = environments.iter().filter_map(|name| desired.environments.get(name)).map(|environment| &environment.visible);
+    let mut lists =
+        environments.iter().filter_map(|name| desired.environments.get(name)).map(|environment| &environment.visible);
     let first = lists.next().cloned().unwrap_or_default();
     lists.fold(first, |shared, list| shared.intersection(list).cloned().collect())
 }

@@ -59,12 +59,19 @@ pub fn judge(table: &StateTable, claims: &[Claim], bench: &Bench<'_>, memory: Op
                 *known = said.or_else(|| known.take());
             }
         }
-        named.push(Named { kind: "TableItem", name: item_name, scope: table.declared.scope.clone(), application, unit });
+        named.push(Named {
+            kind: "TableItem",
+            name: item_name,
+            scope: table.declared.scope.clone(),
+            application,
+            unit,
+        });
     }
     let known: BTreeSet<(Arc<str>, Arc<str>)> =
         named.iter().map(|named| (named.kind.into(), named.name.clone())).chain(pieces.keys().cloned()).collect();
     named.extend(pieces.into_values().flatten());
-    let unnamed = own_findings(table, memory).filter(|finding| !known.contains(&(finding.key.kind.clone(), finding.key.name.clone())));
+    let unnamed = own_findings(table, memory)
+        .filter(|finding| !known.contains(&(finding.key.kind.clone(), finding.key.name.clone())));
     named.extend(unnamed.filter_map(|finding| remaining(finding, bench)));
     named
 }
@@ -99,7 +106,13 @@ fn remaining(finding: &Arc<Finding>, bench: &Bench<'_>) -> Option<Named> {
             None => held(Failure::new(Reason::Unconfirmed, "not listed whole since its item went")),
         },
     };
-    Some(Named { kind, name: finding.key.name.clone(), scope: finding.scope.clone(), application: finding.application.clone(), unit })
+    Some(Named {
+        kind,
+        name: finding.key.name.clone(),
+        scope: finding.scope.clone(),
+        application: finding.application.clone(),
+        unit,
+    })
 }
 
 /// What is said when judging itself failed: nothing new, and nothing ends.
@@ -145,7 +158,13 @@ impl Context<'_, '_> {
         let Some(parent) = &self.claim.parent else { return unit };
         let read_at = reading.listed_at.unwrap_or(reading.finished);
         let scope = &self.table.declared.scope;
-        match self.bench.leftovers.standing(scope, &self.claim.item, parent, read_at, open.contains_key(&Drift::Orphaned)) {
+        match self.bench.leftovers.standing(
+            scope,
+            &self.claim.item,
+            parent,
+            read_at,
+            open.contains_key(&Drift::Orphaned),
+        ) {
             Standing::Needed => {}
             Standing::Unknown(failure) => {
                 unit.unknown = Some(failure);
@@ -159,11 +178,21 @@ impl Context<'_, '_> {
             Standing::Orphaned(_) if self.table.when_parent_gone == WhenParentGone::Keep => {}
             Standing::Orphaned(proof) => match self.settling(proof.deleted) {
                 Some(until) if open.is_empty() => {
-                    unit.converging = Some((until, format!("written a moment ago; its {} may still be on its way", parent.ask.kind)));
+                    unit.converging =
+                        Some((until, format!("written a moment ago; its {} may still be on its way", parent.ask.kind)));
                 }
                 _ => {
                     let message = format!("its {} {} is gone: {}", parent.ask.kind, parent.name, proof.sentence);
-                    unit.findings.push(self.orphan("TableItem", name, &self.claim.item, scope, parent, message, open, reading.finished));
+                    unit.findings.push(self.orphan(
+                        "TableItem",
+                        name,
+                        &self.claim.item,
+                        scope,
+                        parent,
+                        message,
+                        open,
+                        reading.finished,
+                    ));
                 }
             },
         }
@@ -204,13 +233,31 @@ impl Context<'_, '_> {
                     }
                     Standing::Orphaned(_) if !item_is_orphan => hold(&open, Drift::Orphaned, &mut unit.findings),
                     Standing::Orphaned(_) => {
-                        let message = format!("made for {} {}, which is gone; nothing live refers to it", parent.ask.kind, parent.name);
-                        unit.findings.push(self.orphan(claimed.ask.kind, &name, live, &claimed.scope, parent, message, &open, reading.finished));
+                        let message = format!(
+                            "made for {} {}, which is gone; nothing live refers to it",
+                            parent.ask.kind, parent.name
+                        );
+                        unit.findings.push(self.orphan(
+                            claimed.ask.kind,
+                            &name,
+                            live,
+                            &claimed.scope,
+                            parent,
+                            message,
+                            &open,
+                            reading.finished,
+                        ));
                     }
                 }
             }
         }
-        Some(Named { kind: entry.kind.name(), name, scope: claimed.scope.clone(), application: self.application(), unit })
+        Some(Named {
+            kind: entry.kind.name(),
+            name,
+            scope: claimed.scope.clone(),
+            application: self.application(),
+            unit,
+        })
     }
 
     /// Until when a young item may still wait for its parent; never after a proven deletion.
@@ -222,17 +269,33 @@ impl Context<'_, '_> {
     /// The parent's application where the parent is declared; its name where it is not.
     fn application(&self) -> Arc<str> {
         let Some(parent) = &self.claim.parent else { return self.table.declared.application.clone() };
-        let declared = self.bench.leftovers.index.declared_as(&self.table.declared.environment, &parent.scope, &parent.ask);
+        let declared =
+            self.bench.leftovers.index.declared_as(&self.table.declared.environment, &parent.scope, &parent.ask);
         declared.map_or_else(|| parent.name.clone(), |declared| declared.application.clone())
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn orphan(&self, kind: &str, name: &Arc<str>, live: &Live, scope: &ScopeKey, parent: &Parent, message: String, open: &Open<'_>, seen: Timestamp) -> Finding {
+    fn orphan(
+        &self,
+        kind: &str,
+        name: &Arc<str>,
+        live: &Live,
+        scope: &ScopeKey,
+        parent: &Parent,
+        message: String,
+        open: &Open<'_>,
+        seen: Timestamp,
+    ) -> Finding {
         let table = &self.table.declared;
         let declared = self.bench.leftovers.index.declared_as(&table.environment, &parent.scope, &parent.ask);
         let class = self.bench.class(&table.environment);
         Finding {
-            key: FindingKey { environment: table.environment.clone(), kind: kind.into(), name: name.clone(), drift: Drift::Orphaned },
+            key: FindingKey {
+                environment: table.environment.clone(),
+                kind: kind.into(),
+                name: name.clone(),
+                drift: Drift::Orphaned,
+            },
             id: live.id.clone(),
             scope: scope.clone(),
             severity: table.policy.severity.unwrap_or(Drift::Orphaned.severity(false, class)),

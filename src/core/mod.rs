@@ -24,8 +24,8 @@ pub mod redact;
 pub mod report;
 pub mod snapshot;
 pub mod template;
-pub mod value;
 pub mod unit;
+pub mod value;
 pub mod verdict;
 pub mod world;
 

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 
 use super::claims::ClaimIndex;
 use super::desired::{Declared, Desired, Parent};
-use super::index::Index;
 use super::identity::{Ask, ScopeKey, ScopeKind, Select};
+use super::index::Index;
 use super::judge::Proof;
 use super::observation::{Failure, Live, Reason};
 use super::world::{Sight, World};
@@ -94,7 +94,10 @@ impl<'a> Leftovers<'a> {
         match proof {
             Some(proof) if wanted.is_empty() => Standing::Orphaned(proof),
             _ => Standing::Suspected(
-                Failure::new(Reason::Unconfirmed, format!("{} looks gone; waiting for a reading of it that starts after this one", parent.name)),
+                Failure::new(
+                    Reason::Unconfirmed,
+                    format!("{} looks gone; waiting for a reading of it that starts after this one", parent.name),
+                ),
                 wanted,
             ),
         }
@@ -111,9 +114,9 @@ impl<'a> Leftovers<'a> {
         }
         let referrers = self.references.get_or_init(|| self.references());
         let referred = live.addresses.iter().filter_map(|address| referrers.get(&**address)).flatten();
-        Ok(referred.into_iter().any(|(at, referrer)| {
-            referrer.id != live.id && matches!(self.claimants(at, referrer), Claimants::Living)
-        }))
+        Ok(referred
+            .into_iter()
+            .any(|(at, referrer)| referrer.id != live.id && matches!(self.claimants(at, referrer), Claimants::Living)))
     }
 
     /// Whether the parent is gone, by a reading that started after `read_at`.
@@ -138,9 +141,13 @@ impl<'a> Leftovers<'a> {
     /// Everybody on whose behalf the object exists.
     fn claimants(&self, scope: &ScopeKey, live: &Live) -> Claimants {
         if self.claims.is_clouded(scope, live) {
-            return Claimants::Clouded(Failure::new(Reason::BadItem, "an item whose parent cannot be read names it too"));
+            return Claimants::Clouded(Failure::new(
+                Reason::BadItem,
+                "an item whose parent cannot be read names it too",
+            ));
         }
-        if let Some(table) = self.desired.tables.iter().find(|table| self.world.reading(&table.declared.scope).is_err()) {
+        if let Some(table) = self.desired.tables.iter().find(|table| self.world.reading(&table.declared.scope).is_err())
+        {
             let detail = format!("the table of {} cannot be read: it might name it too", table.declared.name);
             return Claimants::Clouded(Failure::new(Reason::Incomplete, detail));
         }
@@ -174,7 +181,12 @@ impl<'a> Leftovers<'a> {
     /// A live thing outside the parent's group that refers to `live`; or why that cannot be said,
     /// with the scopes whose reading would.
     #[allow(clippy::type_complexity)]
-    fn referrer(&self, scope: &ScopeKey, live: &Live, parent: &Parent) -> Result<Option<&'a Live>, (Failure, BTreeSet<ScopeKey>)> {
+    fn referrer(
+        &self,
+        scope: &ScopeKey,
+        live: &Live,
+        parent: &Parent,
+    ) -> Result<Option<&'a Live>, (Failure, BTreeSet<ScopeKey>)> {
         if live.addresses.is_empty() {
             return Ok(None);
         }
@@ -190,7 +202,10 @@ impl<'a> Leftovers<'a> {
             match self.world.reading(other) {
                 Ok(reading) if reading.complete && reading.listed => {}
                 Ok(_) => {
-                    let failure = Failure::new(Reason::Unconfirmed, format!("{other} is not listed whole yet: something there might refer to it"));
+                    let failure = Failure::new(
+                        Reason::Unconfirmed,
+                        format!("{other} is not listed whole yet: something there might refer to it"),
+                    );
                     return Err((failure, BTreeSet::from([other.clone()])));
                 }
                 Err(failure) => {
@@ -200,9 +215,12 @@ impl<'a> Leftovers<'a> {
             }
         }
         let index = self.references.get_or_init(|| self.references());
-        let outside = live.addresses.iter().filter_map(|address| index.get(&**address)).flatten().find(|(at, referrer)| {
-            referrer.id != live.id && !self.is_leftover_of(at, referrer, parent)
-        });
+        let outside = live
+            .addresses
+            .iter()
+            .filter_map(|address| index.get(&**address))
+            .flatten()
+            .find(|(at, referrer)| referrer.id != live.id && !self.is_leftover_of(at, referrer, parent));
         Ok(outside.map(|(_, referrer)| *referrer))
     }
 

@@ -40,8 +40,23 @@ impl Redactor {
         &self.id
     }
 
+    /// A short keyed hash of anything, for "did it change?".
+    pub fn fingerprint(&self, bytes: &[u8]) -> u64 {
+        let mut mac = self.mac.clone();
+        mac.update(bytes);
+        mac.finalize().into_bytes().iter().take(8).fold(0, |hash, byte| (hash << 8) | u64::from(*byte))
+    }
+
     /// The hash of a value, which is shown only where `visible` lists its name.
-    pub fn secret(&self, kind: &str, id: &str, path: &str, name: &str, value: &str, visible: &BTreeSet<Arc<str>>) -> Value {
+    pub fn secret(
+        &self,
+        kind: &str,
+        id: &str,
+        path: &str,
+        name: &str,
+        value: &str,
+        visible: &BTreeSet<Arc<str>>,
+    ) -> Value {
         Value::Secret(Secret {
             hash: digest(self.mac.clone(), &[kind, id, path, value]),
             shown: visible.contains(name).then(|| value.into()),
@@ -70,6 +85,9 @@ mod tests {
         assert_eq!(of("a", "hunter2"), of("a", "hunter2"));
         assert_ne!(of("a", "hunter2"), of("b", "hunter2"));
         assert_ne!(of("a", "hunter2"), of("a", "hunter3"));
-        assert_ne!(of("a", "hunter2"), Redactor::new(&[8; 32]).secret("EcsService", "a", "env.PASSWORD", "PASSWORD", "hunter2", &none));
+        assert_ne!(
+            of("a", "hunter2"),
+            Redactor::new(&[8; 32]).secret("EcsService", "a", "env.PASSWORD", "PASSWORD", "hunter2", &none)
+        );
     }
 }

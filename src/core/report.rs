@@ -200,7 +200,8 @@ impl Report {
         let labels = Labels::new(index, filter);
         let shown = |finding: &Finding| {
             let key = &finding.key;
-            filter.thing(&key.environment, &key.kind, &key.name, &finding.application) && labels.allow(&key.environment, &finding.application)
+            filter.thing(&key.environment, &key.kind, &key.name, &finding.application)
+                && labels.allow(&key.environment, &finding.application)
         };
         Self {
             api_version: "moored.dev/v1",
@@ -211,8 +212,20 @@ impl Report {
             environments: environments(snapshot, filter),
             applications: applications(snapshot, index, filter, &labels),
             scopes: scopes(snapshot, filter),
-            findings: snapshot.findings.iter().filter(|finding| shown(finding)).map(|finding| finding_report(snapshot, finding)).collect(),
-            converging: snapshot.converging.iter().filter(|entry| filter.thing(&entry.environment, &entry.kind, &entry.name, "") || filter.labels.contains_key("app")).cloned().collect(),
+            findings: snapshot
+                .findings
+                .iter()
+                .filter(|finding| shown(finding))
+                .map(|finding| finding_report(snapshot, finding))
+                .collect(),
+            converging: snapshot
+                .converging
+                .iter()
+                .filter(|entry| {
+                    filter.thing(&entry.environment, &entry.kind, &entry.name, "") || filter.labels.contains_key("app")
+                })
+                .cloned()
+                .collect(),
             ignored: snapshot
                 .ignored
                 .iter()
@@ -227,7 +240,10 @@ impl Report {
             unknown: snapshot
                 .unknown
                 .iter()
-                .filter(|entry| filter.thing(&entry.environment, &entry.kind, &entry.name, &entry.application) && labels.allow(&entry.environment, &entry.application))
+                .filter(|entry| {
+                    filter.thing(&entry.environment, &entry.kind, &entry.name, &entry.application)
+                        && labels.allow(&entry.environment, &entry.application)
+                })
                 .cloned()
                 .collect(),
             summary: summary(snapshot, filter),
@@ -240,12 +256,18 @@ struct Labels(Option<BTreeSet<(Arc<str>, Arc<str>)>>);
 
 impl Labels {
     fn new(index: &Index, filter: &Filter) -> Self {
-        let wanted: BTreeMap<&str, &str> = filter.labels.iter().filter(|(key, _)| *key != "app").map(|(key, value)| (&**key, &**value)).collect();
+        let wanted: BTreeMap<&str, &str> =
+            filter.labels.iter().filter(|(key, _)| *key != "app").map(|(key, value)| (&**key, &**value)).collect();
         if wanted.is_empty() {
             return Self(None);
         }
-        let all = index.scopes.values().flat_map(|home| home.resources.iter().chain(home.tables.iter().map(|table| &table.declared)));
-        let carrying = all.filter(|declared| wanted.iter().all(|(key, value)| declared.labels.get(*key).is_some_and(|known| **known == **value)));
+        let all = index
+            .scopes
+            .values()
+            .flat_map(|home| home.resources.iter().chain(home.tables.iter().map(|table| &table.declared)));
+        let carrying = all.filter(|declared| {
+            wanted.iter().all(|(key, value)| declared.labels.get(*key).is_some_and(|known| **known == **value))
+        });
         Self(Some(carrying.map(|declared| (declared.environment.clone(), declared.application.clone())).collect()))
     }
 
@@ -261,7 +283,11 @@ fn environments(snapshot: &Snapshot, filter: &Filter) -> Vec<EnvironmentReport> 
             name: view.name.clone(),
             class: view.class,
             verdict: view.verdict,
-            identity: view.identity.iter().map(|(account, state)| IdentityReport { account: account.clone(), state: *state }).collect(),
+            identity: view
+                .identity
+                .iter()
+                .map(|(account, state)| IdentityReport { account: account.clone(), state: *state })
+                .collect(),
         })
         .collect()
 }
@@ -272,7 +298,11 @@ fn applications(snapshot: &Snapshot, index: &Index, filter: &Filter, labels: &La
     let declared = index.applications.keys().map(|(environment, name)| (&**environment, &**name));
     let all: BTreeSet<(&str, &str)> = declared.chain(worse.keys().copied()).collect();
     all.into_iter()
-        .filter(|(environment, name)| filter.environment(environment) && filter.application(name) && labels.allow(&(*environment).into(), &(*name).into()))
+        .filter(|(environment, name)| {
+            filter.environment(environment)
+                && filter.application(name)
+                && labels.allow(&(*environment).into(), &(*name).into())
+        })
         .map(|(environment, name)| {
             let view = worse.get(&(environment, name));
             ApplicationReport {
@@ -286,7 +316,10 @@ fn applications(snapshot: &Snapshot, index: &Index, filter: &Filter, labels: &La
 }
 
 fn scopes(snapshot: &Snapshot, filter: &Filter) -> Vec<ScopeReport> {
-    let shown = snapshot.scopes.iter().filter(|view| view.environments.iter().any(|environment| filter.environment(environment)));
+    let shown = snapshot
+        .scopes
+        .iter()
+        .filter(|view| view.environments.iter().any(|environment| filter.environment(environment)));
     shown
         .map(|view| ScopeReport {
             scope: view.scope.clone(),
@@ -339,7 +372,12 @@ fn summary(snapshot: &Snapshot, filter: &Filter) -> Summary {
         shown.map(|(_, count)| count).sum::<u32>()
     };
     let states = State::ALL.iter().map(|state| count(*state)).sum();
-    let unchecked = snapshot.unchecked.iter().filter(|((environment, _), _)| filter.environment(environment)).map(|(_, count)| count).sum();
+    let unchecked = snapshot
+        .unchecked
+        .iter()
+        .filter(|((environment, _), _)| filter.environment(environment))
+        .map(|(_, count)| count)
+        .sum();
     Summary {
         resources: states,
         in_sync: count(State::InSync),

@@ -63,7 +63,8 @@ impl Template {
                         parts.push(Part::Literal(literal.into()));
                     }
                     let inner = tail.strip_prefix('{').ok_or_else(|| TemplateError::Unbalanced(text.to_owned()))?;
-                    let (name, after) = inner.split_once('}').ok_or_else(|| TemplateError::Unbalanced(text.to_owned()))?;
+                    let (name, after) =
+                        inner.split_once('}').ok_or_else(|| TemplateError::Unbalanced(text.to_owned()))?;
                     parts.push(attribute(name)?);
                     rest = after;
                 }
@@ -131,7 +132,8 @@ impl Template {
 
 fn attribute(name: &str) -> Result<Part, TemplateError> {
     let bare = name.strip_suffix("[]").unwrap_or(name);
-    let sound = !bare.is_empty() && bare.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '#'));
+    let sound =
+        !bare.is_empty() && bare.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '#'));
     if !sound {
         return Err(TemplateError::BadName(name.to_owned()));
     }

@@ -75,7 +75,12 @@ impl Bench<'_> {
 pub type Open<'a> = BTreeMap<Drift, &'a Arc<Finding>>;
 
 /// The open findings of one resource.
-pub fn open_findings<'a>(memory: Option<&'a ScopeMemory>, environment: &Arc<str>, kind: &str, name: &Arc<str>) -> Open<'a> {
+pub fn open_findings<'a>(
+    memory: Option<&'a ScopeMemory>,
+    environment: &Arc<str>,
+    kind: &str,
+    name: &Arc<str>,
+) -> Open<'a> {
     let Some(memory) = memory.filter(|memory| !memory.findings.is_empty()) else { return Open::new() };
     let key = |drift| FindingKey { environment: environment.clone(), kind: kind.into(), name: name.clone(), drift };
     Drift::ALL.iter().filter_map(|drift| Some((*drift, memory.findings.get(&key(*drift))?))).collect()
@@ -142,14 +147,25 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
     unit
 }
 
-fn present(declared: &Declared, live: &Live, reading: &Reading, bench: &Bench<'_>, open: &Open<'_>, settling: Option<Timestamp>, unit: &mut Unit) {
+fn present(
+    declared: &Declared,
+    live: &Live,
+    reading: &Reading,
+    bench: &Bench<'_>,
+    open: &Open<'_>,
+    settling: Option<Timestamp>,
+    unit: &mut Unit,
+) {
     let seen = reading.finished;
     if let Some(owner) = &declared.owned_by {
         let was_open = open.contains_key(&Drift::Orphaned);
         match bench.leftovers.standing(&declared.scope, live, owner, seen, was_open) {
             Standing::Needed => {}
             Standing::Orphaned(proof) => {
-                let message = format!("its owner {}/{} is gone ({}); nothing live refers to it", owner.ask.kind, owner.name, proof.sentence);
+                let message = format!(
+                    "its owner {}/{} is gone ({}); nothing live refers to it",
+                    owner.ask.kind, owner.name, proof.sentence
+                );
                 let mut orphan = finding(declared, bench, open, Drift::Orphaned, message, seen);
                 orphan.root = Root { kind: owner.ask.kind.into(), name: owner.name.clone() };
                 unit.findings.push(orphan);
@@ -208,7 +224,10 @@ fn present(declared: &Declared, live: &Live, reading: &Reading, bench: &Bench<'_
         let detail = if more == 0 { format!("{path}: {why}") } else { format!("{path} and {more} more: {why}") };
         unit.unknown.get_or_insert(Failure::new(Reason::Incomplete, detail));
     }
-    let blind = comparison.unknown.iter().any(|(path, _)| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == **path)));
+    let blind = comparison
+        .unknown
+        .iter()
+        .any(|(path, _)| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == **path)));
     match (comparison.differing.is_empty(), was_open) {
         // A rollout passes through other values; what was wrong before it began stays open.
         (false, None) if unit.converging.is_some() => {}
@@ -295,13 +314,22 @@ pub fn declaration_key(declared: &Declared) -> (Arc<str>, &'static str, Arc<str>
 fn root_of_address(bench: &Bench<'_>, address: &str) -> Option<Root> {
     let (scope, key): (&ScopeKey, &ObjectKey) = bench.world.gone_with_address(ScopeKind::LoadBalancers, address)?;
     let declared = bench.leftovers.index.by_ask.iter().find(|((at, ask), _)| {
-        at == scope && ask.kind == key.kind && matches!(&ask.select, super::identity::Select::Key(name) if *name == key.key)
+        at == scope
+            && ask.kind == key.kind
+            && matches!(&ask.select, super::identity::Select::Key(name) if *name == key.key)
     });
     let name = declared.and_then(|(_, all)| all.first()).map_or(&key.key, |declared| &declared.name);
     Some(Root { kind: key.kind.into(), name: name.clone() })
 }
 
-fn finding(declared: &Declared, bench: &Bench<'_>, open: &Open<'_>, drift: Drift, message: String, seen: Timestamp) -> Finding {
+fn finding(
+    declared: &Declared,
+    bench: &Bench<'_>,
+    open: &Open<'_>,
+    drift: Drift,
+    message: String,
+    seen: Timestamp,
+) -> Finding {
     let default: Severity = drift.severity(declared.policy.vital, bench.class(&declared.environment));
     Finding {
         key: FindingKey {

@@ -20,7 +20,8 @@ pub fn judge(
     let mut applications: BTreeMap<Name, (Verdict, Vec<String>, BTreeSet<(Arc<str>, Arc<str>)>)> = BTreeMap::new();
     for finding in findings {
         let name = (finding.key.environment.clone(), finding.application.clone());
-        let (verdict, missing, dead) = applications.entry(name).or_insert_with(|| (Verdict::InSync, Vec::new(), BTreeSet::new()));
+        let (verdict, missing, dead) =
+            applications.entry(name).or_insert_with(|| (Verdict::InSync, Vec::new(), BTreeSet::new()));
         *verdict = (*verdict).max(finding.verdict());
         let piece = (finding.key.kind.clone(), finding.key.name.clone());
         match finding.key.drift {

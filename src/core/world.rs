@@ -75,7 +75,10 @@ impl<'a> World<'a> {
         let Select::ReferencedBy(zone, record) = &ask.select else { return Ok(ask.clone()) };
         let reading = self.reading(zone)?;
         let Some(live) = reading.object("DnsRecord", record) else {
-            return Err(Failure::new(Reason::Unconfirmed, format!("the record {record} that should refer to it is not there")));
+            return Err(Failure::new(
+                Reason::Unconfirmed,
+                format!("the record {record} that should refer to it is not there"),
+            ));
         };
         let referenced = live.references.iter().find_map(|reference| reference.strip_prefix("healthcheck:"));
         match referenced {
@@ -108,4 +111,3 @@ impl<'a> World<'a> {
         })
     }
 }
-

@@ -188,7 +188,10 @@ impl Daemon {
         let chance = pace::chance(self.options.seed, self.turn);
         let wish = done.reader.as_ref().map_or(self.options.resync, |reader| reader.interval(self.options.resync));
         let (calls, took) = match &done.result {
-            Ok(reading) => (reading.api_calls, Duration::try_from(reading.finished.duration_since(reading.started)).unwrap_or_default()),
+            Ok(reading) => (
+                reading.api_calls,
+                Duration::try_from(reading.finished.duration_since(reading.started)).unwrap_or_default(),
+            ),
             Err(_) => (0, Duration::ZERO),
         };
         let interval = pace::interval(wish, calls, self.shared.budgets.rate(&key.account, service(key.kind)));
@@ -244,7 +247,9 @@ impl Daemon {
         match loaded.desired {
             Some(desired) if *self.watch.desired != desired => {
                 info!(event = "manifests_accepted", resources = desired.resources.len(), "a new revision is in force");
-                self.shared.budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
+                self.shared
+                    .budgets
+                    .declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
                 self.watch.declare(desired);
                 self.plan();
             }

@@ -44,7 +44,13 @@ fn fields(declared: &Declared, live: Option<&Live>) -> Vec<Value> {
         Some(Fact::Unchecked(why)) => format!("(unchecked: {why})").into(),
         Some(Fact::Unknown(why)) => format!("(unknown: {why})").into(),
     };
-    let declared_fields = declared.expects.iter().map(|(path, expect)| json!({ "path": path, "desired": expect.to_json(), "live": shown(path, expect.reveals()) }));
-    let others = live.into_iter().flat_map(|live| live.fields.iter()).filter(|(path, _)| !expected.contains(path)).map(|(path, _)| json!({ "path": path, "desired": null, "live": shown(path, true) }));
+    let declared_fields = declared.expects.iter().map(
+        |(path, expect)| json!({ "path": path, "desired": expect.to_json(), "live": shown(path, expect.reveals()) }),
+    );
+    let others = live
+        .into_iter()
+        .flat_map(|live| live.fields.iter())
+        .filter(|(path, _)| !expected.contains(path))
+        .map(|(path, _)| json!({ "path": path, "desired": null, "live": shown(path, true) }));
     declared_fields.chain(others).collect()
 }

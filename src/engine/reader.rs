@@ -60,7 +60,14 @@ pub struct Done {
 
 impl Shared {
     /// Shared parts of all readings.
-    pub fn new(sessions: Sessions, budgets: Arc<Budgets>, clock: Clock, redactor: Arc<Redactor>, simulated: bool, identity_age: Duration) -> Self {
+    pub fn new(
+        sessions: Sessions,
+        budgets: Arc<Budgets>,
+        clock: Clock,
+        redactor: Arc<Redactor>,
+        simulated: bool,
+        identity_age: Duration,
+    ) -> Self {
         Self { sessions, budgets, clock, redactor, simulated, identity_age, identities: Mutex::new(BTreeMap::new()) }
     }
 
@@ -106,7 +113,13 @@ impl Shared {
 }
 
 /// Reads a scope once, in a task of its own so that a panic stays inside.
-pub async fn read(shared: Arc<Shared>, key: ScopeKey, account: Account, asks: Arc<Asks>, mut reader: Box<dyn Scope>) -> Done {
+pub async fn read(
+    shared: Arc<Shared>,
+    key: ScopeKey,
+    account: Account,
+    asks: Arc<Asks>,
+    mut reader: Box<dyn Scope>,
+) -> Done {
     let task_key = key.clone();
     let task = tokio::spawn(async move {
         let identity = shared.identity(&account, &task_key.region).await;
@@ -120,14 +133,19 @@ pub async fn read(shared: Arc<Shared>, key: ScopeKey, account: Account, asks: Ar
         let limit = shared.clock.real(DEADLINE).max(Duration::from_secs(60));
         let result = match tokio::time::timeout(limit, reader.read(&context, &asks)).await {
             Ok(result) => result,
-            Err(_) => Err(Failure::new(Reason::Timeout, format!("reading {task_key} took longer than {}s", limit.as_secs()))),
+            Err(_) => {
+                Err(Failure::new(Reason::Timeout, format!("reading {task_key} took longer than {}s", limit.as_secs())))
+            }
         };
         (reader, result, identity)
     });
     match task.await {
         Ok((reader, result, identity)) => Done { key, reader: Some(reader), result, identity: Some(identity) },
         Err(_) => {
-            let failure = Failure::new(Reason::Panicked, format!("moored itself failed while reading {key}: this is a bug, please report it"));
+            let failure = Failure::new(
+                Reason::Panicked,
+                format!("moored itself failed while reading {key}: this is a bug, please report it"),
+            );
             Done { key, reader: None, result: Err(failure), identity: None }
         }
     }

@@ -63,7 +63,8 @@ impl Roots {
 
     /// Whether anything moved since the last load, or it is time to read anyway.
     pub fn changed(&self) -> bool {
-        self.looked.is_none_or(|at| at.elapsed() >= READ_ANYWAY) || self.roots.iter().any(|root| trace(&root.path) != root.trace)
+        self.looked.is_none_or(|at| at.elapsed() >= READ_ANYWAY)
+            || self.roots.iter().any(|root| trace(&root.path) != root.trace)
     }
 
     /// Reads every root and decides what is in force.
@@ -94,7 +95,9 @@ impl Roots {
             let mut resolution = resolve(&parsed, redactor, now);
             let mut fell_back = false;
             for refusal in std::mem::take(&mut resolution.rejected) {
-                let Some((at, known)) = present.iter().find(|(_, parsed)| parsed.root == refusal.root) else { continue };
+                let Some((at, known)) = present.iter().find(|(_, parsed)| parsed.root == refusal.root) else {
+                    continue;
+                };
                 let Some((root, candidate)) = self.roots.get_mut(*at).zip(candidates.get_mut(*at)) else { continue };
                 root.accepted = false;
                 rejected.push(refusal);
@@ -108,13 +111,21 @@ impl Roots {
         Loaded { desired: None, rejected, warnings: Vec::new() }
     }
 
-    fn conclude(&mut self, mut desired: Desired, warnings: Vec<Warning>, rejected: Vec<Rejected>, candidates: Vec<Option<Arc<Parsed>>>) -> Loaded {
+    fn conclude(
+        &mut self,
+        mut desired: Desired,
+        warnings: Vec<Warning>,
+        rejected: Vec<Rejected>,
+        candidates: Vec<Option<Arc<Parsed>>>,
+    ) -> Loaded {
         let any = candidates.iter().any(Option::is_some);
         for (root, candidate) in self.roots.iter_mut().zip(candidates) {
             if root.accepted {
                 root.good = candidate;
             }
-            for revision in desired.revisions.iter_mut().filter(|revision| *revision.root == *root.path.display().to_string()) {
+            for revision in
+                desired.revisions.iter_mut().filter(|revision| *revision.root == *root.path.display().to_string())
+            {
                 revision.accepted = root.accepted;
             }
         }
@@ -166,6 +177,14 @@ fn mark(path: &Path, hasher: &mut DefaultHasher) {
     use std::os::unix::fs::MetadataExt;
     path.hash(hasher);
     if let Ok(metadata) = fs::metadata(path) {
-        (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()).hash(hasher);
+        (
+            metadata.dev(),
+            metadata.ino(),
+            metadata.len(),
+            metadata.mtime(),
+            metadata.mtime_nsec(),
+            metadata.ctime_nsec(),
+        )
+            .hash(hasher);
     }
 }

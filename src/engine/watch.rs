@@ -67,7 +67,13 @@ impl Watch {
         let index = self.index.clone();
         self.observations.retain(|scope, _| index.scopes.contains_key(scope));
         self.failures.retain(|(scope, _), _| index.scopes.contains_key(scope));
-        let accounts: BTreeSet<&Arc<str>> = self.desired.environments.values().flat_map(|environment| environment.accounts.values()).map(|account| &account.id).collect();
+        let accounts: BTreeSet<&Arc<str>> = self
+            .desired
+            .environments
+            .values()
+            .flat_map(|environment| environment.accounts.values())
+            .map(|account| &account.id)
+            .collect();
         self.identities.retain(|account, _| accounts.contains(account));
         self.evaluation = None;
     }
@@ -125,8 +131,12 @@ impl Watch {
             return;
         }
         match identity.believe() {
-            Ok(()) => info!(event = "identity", account = %identity.account, state = identity.state.as_str(), "identity checked"),
-            Err(failure) => error!(event = "identity", account = %identity.account, state = identity.state.as_str(), detail = %failure.detail, "identity not believed"),
+            Ok(()) => {
+                info!(event = "identity", account = %identity.account, state = identity.state.as_str(), "identity checked")
+            }
+            Err(failure) => {
+                error!(event = "identity", account = %identity.account, state = identity.state.as_str(), detail = %failure.detail, "identity not believed")
+            }
         }
     }
 
@@ -137,8 +147,11 @@ impl Watch {
         let stale = self.observations.iter().filter(|(_, observation)| {
             observation.failure.is_none() && observation.reading.is_some() && observation.current(now).is_err()
         });
-        let known_stale = |scope: &ScopeKey| evaluation.snapshot.scopes.iter().any(|view| view.scope == *scope && view.error.is_some());
-        let fresh_stale: Vec<ScopeKey> = stale.map(|(scope, _)| scope.clone()).filter(|scope| !known_stale(scope)).collect();
+        let known_stale = |scope: &ScopeKey| {
+            evaluation.snapshot.scopes.iter().any(|view| view.scope == *scope && view.error.is_some())
+        };
+        let fresh_stale: Vec<ScopeKey> =
+            stale.map(|(scope, _)| scope.clone()).filter(|scope| !known_stale(scope)).collect();
         self.changed.extend(fresh_stale);
         !self.changed.is_empty() || evaluation.recheck_at.is_some_and(|at| at <= now)
     }
@@ -177,7 +190,8 @@ impl Watch {
 
     /// Scopes that hold parents: of table items, and owners of declared things.
     pub fn parents(&self) -> BTreeSet<ScopeKey> {
-        let owners = self.desired.resources.iter().filter_map(|declared| declared.owned_by.as_ref()).map(|owner| &owner.scope);
+        let owners =
+            self.desired.resources.iter().filter_map(|declared| declared.owned_by.as_ref()).map(|owner| &owner.scope);
         self.desired.tables.iter().map(|table| &table.parent_scope).chain(owners).cloned().collect()
     }
 

@@ -77,7 +77,7 @@ pub struct KindEntry {
 }
 
 /// Every kind that is observed.
-pub static KINDS: [KindEntry; 7] = [
+pub static KINDS: &[KindEntry] = &[
     dns_record::ENTRY,
     ecs_service::ENTRY,
     health_check::ENTRY,

@@ -52,22 +52,31 @@ impl<'a> Setting<'a> {
         let known = || accounts.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
         match alias {
             Some(alias) => accounts.get(alias).ok_or_else(|| {
-                SpecProblem::at(["account"], format!("environment `{}` has no account `{alias}`", self.environment.name))
-                    .hint(format!("its accounts are: {}", known()))
+                SpecProblem::at(
+                    ["account"],
+                    format!("environment `{}` has no account `{alias}`", self.environment.name),
+                )
+                .hint(format!("its accounts are: {}", known()))
             }),
             None => match (accounts.get("main"), accounts.len()) {
                 (Some(main), _) => Ok(main),
                 (None, 1) => accounts.values().next().ok_or_else(|| self.no_account()),
                 (None, 0) => Err(self.no_account()),
-                (None, _) => Err(SpecProblem::at(["account"], format!("which account of environment `{}`?", self.environment.name))
-                    .hint(format!("add `account:` with one of: {}", known()))),
+                (None, _) => Err(SpecProblem::at(
+                    ["account"],
+                    format!("which account of environment `{}`?", self.environment.name),
+                )
+                .hint(format!("add `account:` with one of: {}", known()))),
             },
         }
     }
 
     fn no_account(&self) -> SpecProblem {
-        SpecProblem::at(Vec::<String>::new(), format!("environment `{}` declares no AWS account", self.environment.name))
-            .hint("add spec.aws.accounts to its Environment manifest")
+        SpecProblem::at(
+            Vec::<String>::new(),
+            format!("environment `{}` declares no AWS account", self.environment.name),
+        )
+        .hint("add spec.aws.accounts to its Environment manifest")
     }
 
     /// The region that `region` means in this account; without one, the only one.

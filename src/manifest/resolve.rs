@@ -65,7 +65,7 @@ pub fn resolve(roots: &[Arc<Parsed>], redactor: &Redactor, now: Timestamp) -> Re
     }
     let accepted: Vec<&Parsed> =
         roots.iter().enumerate().filter(|(index, _)| standing.contains(index)).map(|(_, root)| &**root).collect();
-    let desired = desired(&accepted, candidates);
+    let desired = desired(&accepted, candidates, redactor);
     let warnings = warnings(&accepted, &desired, now);
     Resolved { desired, rejected, warnings }
 }
@@ -97,7 +97,7 @@ fn unmet(roots: &[Arc<Parsed>], judged: &[Judged<'_>], standing: &BTreeSet<usize
 }
 
 /// What the accepted roots declare, in order.
-fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>) -> Desired {
+fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &Redactor) -> Desired {
     candidates.sort_by(|a, b| a.name().cmp(&b.name()));
     let owned = candidates.iter().any(|candidate| candidate.document.envelope.owner.is_some());
     let parents: BTreeMap<(Arc<str>, &'static str, Arc<str>), Parent> =
@@ -134,7 +134,7 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>) -> Desired 
             team: envelope.labels.get("team").cloned(),
             labels: envelope.labels.clone(),
             source: document.source.clone(),
-            digest: digest(document, &environment.name),
+            digest: digest(document, &environment.name, redactor),
         });
         if let Some(rules) = table {
             desired.tables.push(Arc::new(StateTable {
@@ -171,7 +171,8 @@ fn revision(root: &Parsed) -> Revision {
 }
 
 /// Changes when what is declared changes; comments, order and quotes around text do not matter.
-fn digest(document: &ResourceDocument, environment: &str) -> u64 {
+/// Keyed: it is kept in the state file, and a short secret could be guessed from a plain hash.
+fn digest(document: &ResourceDocument, environment: &str, redactor: &Redactor) -> u64 {
     let mut hasher = Sha256::new();
     write_node(document.spec(environment), &mut hasher);
     for field in ["policy", "ownedBy"] {
@@ -181,7 +182,7 @@ fn digest(document: &ResourceDocument, environment: &str) -> u64 {
         }
     }
     hasher.update([u8::from(document.envelope.absent)]);
-    hasher.finalize().into_iter().take(8).fold(0, |digest, byte| (digest << 8) | u64::from(byte))
+    redactor.fingerprint(&hasher.finalize())
 }
 
 /// Every part with its kind and length, so that no two values are written alike.

@@ -152,7 +152,7 @@ fn all_errors_of_all_documents_are_told_at_once() {
             "the record `c.example.org` does not lie in the zone `example.com`",
         ]
     );
-    assert!(hints(&rejected).len() == 5);
+    assert_eq!(hints(&rejected).len(), 5);
 }
 
 #[test]
@@ -165,10 +165,10 @@ fn an_override_is_for_a_listed_environment_only() {
 #[test]
 fn what_is_declared_twice_is_told_with_both_places() {
     let twice = rejected(&(record("a.example.com", "") + &record("a.example.com", "")));
-    assert_eq!(told(&twice), ["apps.yaml:8:18: DnsRecord `a.example.com` is declared twice: here and in apps.yaml:3"]);
+    assert_eq!(told(&twice), ["apps.yaml:9:18: DnsRecord `a.example.com` is declared twice: here and in apps.yaml:3"]);
     let other = record("other", "").replace("{zone: example.com,", "{zone: example.com, name: a.example.com,");
     let object = rejected(&(record("a.example.com", "") + &other));
-    assert!(told(&object)[0].starts_with("apps.yaml:8:18: one live object is declared twice: "), "{:?}", told(&object));
+    assert!(told(&object)[0].starts_with("apps.yaml:9:18: one live object is declared twice: "), "{:?}", told(&object));
     assert!(told(&object)[0].ends_with(": here and in apps.yaml:3"));
 }
 
@@ -194,7 +194,7 @@ fn an_owner_is_a_resource_of_the_same_environment() {
     let rejected = rejected(&(owned("deployer-ap") + SERVICE));
     assert_eq!(
         told(&rejected),
-        ["apps.yaml:5:34: `ownedBy` names EcsService `deployer-ap`, which `production` does not have"]
+        ["apps.yaml:5:35: `ownedBy` names EcsService `deployer-ap`, which `production` does not have"]
     );
     assert_eq!(hints(&rejected), ["did you mean `deployer-api`?"]);
 }
@@ -203,14 +203,14 @@ fn an_owner_is_a_resource_of_the_same_environment() {
 fn an_unquoted_account_gets_the_hint_to_quote_it_and_nothing_else_is_blamed() {
     let environments = ENVIRONMENTS.replace("\"111122223333\"", "111122223333");
     let resolved = resolved(&[root("apps", &[("a.yaml", SERVICE), ("e.yaml", environments.as_str())])]);
-    assert_eq!(told(&resolved.rejected[0]), ["e.yaml:4:63: `account` must be text, not a number"]);
+    assert_eq!(told(&resolved.rejected[0]), ["e.yaml:4:60: `account` must be text, not a number"]);
     assert_eq!(hints(&resolved.rejected[0]), ["quote it, so that it stays text"]);
 }
 
 #[test]
 fn an_environment_that_no_root_declares_is_an_error() {
     let rejected = rejected(&record("a.example.com", "").replace("[production]", "[prodution]"));
-    assert_eq!(told(&rejected), ["apps.yaml:3:47: no root declares the environment `prodution`"]);
+    assert_eq!(told(&rejected), ["apps.yaml:3:48: no root declares the environment `prodution`"]);
     assert_eq!(hints(&rejected), ["did you mean `production`?"]);
 }
 
@@ -257,7 +257,7 @@ fn environments_of_different_class_on_one_account_are_warned_of() {
 fn a_root_fails_alone() {
     let environments = root("environments", &[("e.yaml", ENVIRONMENTS)]);
     let good = root("good", &[("a.yaml", SERVICE)]);
-    let bad = root("bad", &[("a.yaml", &record("a.example.com", "nonsense: 1"))]);
+    let bad = root("bad", &[("a.yaml", record("a.example.com", "nonsense: 1").as_str())]);
     let resolved = resolved(&[environments, good, bad]);
     assert_eq!(resolved.rejected.iter().map(|root| &*root.root).collect::<Vec<_>>(), ["bad"]);
     assert_eq!(resolved.desired.resources.len(), 2);
@@ -266,13 +266,13 @@ fn a_root_fails_alone() {
 
 #[test]
 fn a_root_falls_with_the_root_it_needs() {
-    let environments = root("environments", &[("e.yaml", &ENVIRONMENTS.replace("[eu-west-1]", "[eu-wst-1]"))]);
-    let apps = root("apps", &[("a.yaml", &record("a.example.com", ""))]);
+    let environments = root("environments", &[("e.yaml", ENVIRONMENTS.replace("[eu-west-1]", "[eu-wst-1]").as_str())]);
+    let apps = root("apps", &[("a.yaml", record("a.example.com", "").as_str())]);
     let resolved = resolved(&[environments, apps]);
     assert_eq!(resolved.rejected.len(), 2);
     assert_eq!(
         told(&resolved.rejected[1]),
-        ["a.yaml:3:47: the environment `production` is declared in environments, which was rejected"]
+        ["a.yaml:3:48: the environment `production` is declared in environments, which was rejected"]
     );
 }
 

@@ -52,7 +52,9 @@ impl Bench {
     }
 
     fn act(&self, service: Service, operation: &str, input: serde_json::Value) -> serde_json::Value {
-        self.cloud.call(&self.human(), &Request::new(service, operation, input)).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+        self.cloud
+            .call(&self.human(), &Request::new(service, operation, input))
+            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }
 
     fn fault(&self, operation: &str, effect: Effect) {
@@ -82,7 +84,12 @@ impl Bench {
             id: ACCOUNT.into(),
             regions: vec![REGION.into()],
             observe_role: None,
-            budgets: BTreeMap::from([("route53".into(), 1000.0), ("ecs".into(), 1000.0), ("elasticloadbalancing".into(), 1000.0), ("dynamodb".into(), 1000.0)]),
+            budgets: BTreeMap::from([
+                ("route53".into(), 1000.0),
+                ("ecs".into(), 1000.0),
+                ("elasticloadbalancing".into(), 1000.0),
+                ("dynamodb".into(), 1000.0),
+            ]),
         };
         let sessions = Sessions::new(SessionOptions {
             cloud: Some("http://127.0.0.1:1".to_owned()),
@@ -192,7 +199,10 @@ async fn a_task_definition_is_read_once_and_its_secrets_are_hashes() {
     let (reading, calls) = bench.good().await;
     assert_eq!(count(&calls, "DescribeTaskDefinition"), 1);
     let live = reading.object("EcsService", "s000").unwrap();
-    assert!(matches!(live.fields.value("taskDefinition.containers.app.environment.PASSWORD"), Some(Value::Secret(_))), "{live:?}");
+    assert!(
+        matches!(live.fields.value("taskDefinition.containers.app.environment.PASSWORD"), Some(Value::Secret(_))),
+        "{live:?}"
+    );
     assert!(!format!("{live:?}").contains("hunter2"));
     let (_, calls) = bench.good().await;
     assert_eq!(count(&calls, "DescribeTaskDefinition"), 0);
@@ -298,7 +308,14 @@ async fn health_checks_cost_a_page_for_a_hundred_a_count_and_one_call_a_status()
     }
     let gone = bench.ask("HealthCheck", "11111111-2222-3333-4444-555555555555", &[]);
     let (reading, calls) = bench.good().await;
-    assert_eq!((count(&calls, "ListHealthChecks"), count(&calls, "GetHealthCheckCount"), count(&calls, "GetHealthCheckStatus")), (2, 1, 2));
+    assert_eq!(
+        (
+            count(&calls, "ListHealthChecks"),
+            count(&calls, "GetHealthCheckCount"),
+            count(&calls, "GetHealthCheckStatus")
+        ),
+        (2, 1, 2)
+    );
     assert_eq!((count(&calls, "GetHealthCheck"), reading.answers.get(&gone)), (1, Some(&NamedAnswer::NotFound)));
     assert_eq!((reading.objects.len(), reading.complete), (120, true));
 }
@@ -312,7 +329,14 @@ async fn balancers_cost_their_pages_and_a_named_question_for_each_that_is_missin
     bench.ask("LoadBalancer", "api", &[Facet::Listeners]);
     let gone = bench.ask("LoadBalancer", "gone", &[]);
     let (reading, calls) = bench.good().await;
-    assert_eq!((count(&calls, "DescribeLoadBalancers"), count(&calls, "DescribeTargetGroups"), count(&calls, "DescribeListeners")), (2, 1, 1));
+    assert_eq!(
+        (
+            count(&calls, "DescribeLoadBalancers"),
+            count(&calls, "DescribeTargetGroups"),
+            count(&calls, "DescribeListeners")
+        ),
+        (2, 1, 1)
+    );
     assert_eq!(reading.answers.get(&gone), Some(&NamedAnswer::NotFound));
     let kind = crate::kinds::load_balancer::LoadBalancer;
     assert!(kind.absence(&gone, &reading, None).is_ok());
@@ -322,9 +346,11 @@ async fn balancers_cost_their_pages_and_a_named_question_for_each_that_is_missin
     let (result, _) = bench.read().await;
     if let Ok(reading) = result {
         let ask = Ask { kind: "LoadBalancer", select: Select::Key("api".into()) };
-        assert!(reading.find(&ask).len() == 1 || kind.absence(&ask, &reading, None).is_err(), "an empty list proves nothing");
+        assert!(
+            reading.find(&ask).len() == 1 || kind.absence(&ask, &reading, None).is_err(),
+            "an empty list proves nothing"
+        );
     }
-
 }
 
 fn table_with(items: usize) -> Bench {
@@ -383,7 +409,10 @@ async fn unprocessed_keys_are_unknown_items_not_missing_ones() {
     let ask = bench.ask("TableItem", "service=s001", &[]);
     bench.fault("BatchGetItem", Effect::UnprocessedKeys);
     if let (Ok(reading), _) = bench.read().await {
-        assert!(matches!(reading.answers.get(&ask), Some(NamedAnswer::Unknown(_))) || reading.find(&ask).len() == 1, "{:?}", reading.answers);
+        assert!(
+            matches!(reading.answers.get(&ask), Some(NamedAnswer::Unknown(_))) || reading.find(&ask).len() == 1,
+            "{:?}",
+            reading.answers
+        );
     }
-
 }

@@ -53,7 +53,8 @@ fn a_failed_reading_holds_what_was_open_and_finds_nothing_new() {
     stage.services(60, vec![], &[("api", "c1")]);
     stage.at(61);
     assert_eq!(stage.findings(), ["missing EcsService api"]);
-    for reason in [Reason::Throttled, Reason::Denied, Reason::Credentials, Reason::Malformed, Reason::ContainerMissing] {
+    for reason in [Reason::Throttled, Reason::Denied, Reason::Credentials, Reason::Malformed, Reason::ContainerMissing]
+    {
         stage.fail(cluster(), reason);
         assert_eq!(stage.findings(), ["missing EcsService api (held)"], "{reason}");
     }

@@ -68,7 +68,14 @@ impl Stage {
             environments: BTreeMap::from([("production".into(), Arc::new(environment))]),
             ..Desired::default()
         };
-        Self { desired, observations: Observations::new(), memory: Memory::default(), last: None, now: at(0), full: true }
+        Self {
+            desired,
+            observations: Observations::new(),
+            memory: Memory::default(),
+            last: None,
+            now: at(0),
+            full: true,
+        }
     }
 
     /// A platform with one vital service, its table item and the three pieces it names.
@@ -109,7 +116,11 @@ impl Stage {
             when_parent_gone,
             pieces: vec![
                 piece("LoadBalancer", balancers(), Naming::Arn(template("{lb}"))),
-                piece("DnsRecord", zone(), Naming::Record { name: template("{host}"), record_type: "CNAME".into(), set: None }),
+                piece(
+                    "DnsRecord",
+                    zone(),
+                    Naming::Record { name: template("{host}"), record_type: "CNAME".into(), set: None },
+                ),
                 piece("HealthCheck", checks(), Naming::Key(template("{check}"))),
             ],
         }));
@@ -260,7 +271,8 @@ pub fn balancer(name: &str) -> Live {
 
 pub fn record(name: &str, target: &str) -> Live {
     let host = format!("{name}.example.com");
-    let mut record = live("DnsRecord", &kinds::dns_record::record_key(&host, "CNAME", None), &format!("example.com/{host}/CNAME/"));
+    let mut record =
+        live("DnsRecord", &kinds::dns_record::record_key(&host, "CNAME", None), &format!("example.com/{host}/CNAME/"));
     record.references = [format!("dns:{target}").into(), format!("healthcheck:hc-{name}").into()].into();
     record
 }

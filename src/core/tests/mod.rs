@@ -1,7 +1,7 @@
 //! Sentences about `evaluate`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-mod fixture;
 mod findings;
+mod fixture;
 mod orphans;
 mod properties;

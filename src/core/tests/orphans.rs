@@ -36,7 +36,9 @@ fn a_parent_reading_that_started_before_the_leftovers_reading_confirms_nothing_a
     let mut stage = Stage::wonderland();
     stage.evaluate();
     gone(&mut stage, 60);
-    for (scope, things) in [(zone(), vec![record("deployer-api", "lb-deployer-api")]), (table(), vec![item("deployer-api")])] {
+    for (scope, things) in
+        [(zone(), vec![record("deployer-api", "lb-deployer-api")]), (table(), vec![item("deployer-api")])]
+    {
         stage.observe(scope, 61, things);
     }
     stage.at(62);
@@ -142,12 +144,18 @@ fn a_young_item_waits_for_its_service_unless_the_service_is_proven_deleted() {
 fn an_item_that_cannot_be_understood_is_unknown_and_names_no_orphan() {
     let mut stage = Stage::wonderland();
     let mut odd = item("deployer-api");
-    odd.fields.set("lb", "arn:aws:elasticloadbalancing:eu-west-1:999999999999:loadbalancer/app/deployer-api/50dc6c495c0c9188");
+    odd.fields.set(
+        "lb",
+        "arn:aws:elasticloadbalancing:eu-west-1:999999999999:loadbalancer/app/deployer-api/50dc6c495c0c9188",
+    );
     stage.observe(table(), 0, vec![odd]);
     gone(&mut stage, 60);
     assert_eq!(stage.findings(), ["missing EcsService deployer-api"]);
     let unknown = stage.evaluate().unknown.clone();
-    assert!(unknown.iter().any(|entry| entry.reason == "bad_item" && entry.detail.contains("999999999999")), "{unknown:?}");
+    assert!(
+        unknown.iter().any(|entry| entry.reason == "bad_item" && entry.detail.contains("999999999999")),
+        "{unknown:?}"
+    );
 }
 
 #[test]
@@ -193,7 +201,9 @@ fn keep_reports_neither_the_item_nor_its_pieces() {
 fn an_owned_record_is_an_orphan_when_its_owner_is_gone_and_grouped_under_it() {
     let mut stage = Stage::new();
     stage.declare(service("api"));
-    let select = crate::core::identity::Select::Key(crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into());
+    let select = crate::core::identity::Select::Key(
+        crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into(),
+    );
     let mut owned = declared("DnsRecord", "api-record", zone(), select);
     owned.owned_by = Some(parent("api"));
     stage.declare(owned);
@@ -210,7 +220,9 @@ fn an_owned_record_is_an_orphan_when_its_owner_is_gone_and_grouped_under_it() {
 #[test]
 fn a_record_that_points_at_a_gone_balancer_dangles_and_is_grouped_under_it() {
     let mut stage = Stage::new();
-    let select = crate::core::identity::Select::Key(crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into());
+    let select = crate::core::identity::Select::Key(
+        crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into(),
+    );
     stage.declare(declared("DnsRecord", "api-record", zone(), select));
     stage.declare(declared("LoadBalancer", "api", balancers(), crate::core::identity::Select::Key("api".into())));
     let mut record = record("api", "lb-api");
@@ -222,7 +234,8 @@ fn a_record_that_points_at_a_gone_balancer_dangles_and_is_grouped_under_it() {
     let mut reading = Reading::begin(at(60));
     (reading.complete, reading.listed) = (true, true);
     reading.insert(balancer("other"));
-    let ask = crate::core::identity::Ask { kind: "LoadBalancer", select: crate::core::identity::Select::Key("api".into()) };
+    let ask =
+        crate::core::identity::Ask { kind: "LoadBalancer", select: crate::core::identity::Select::Key("api".into()) };
     reading.answers.insert(ask, NamedAnswer::NotFound);
     stage.put(balancers(), reading);
     stage.observe(zone(), 60, vec![record]);

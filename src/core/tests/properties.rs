@@ -65,8 +65,10 @@ fn play(stage: &mut Stage, at_pass: usize, (alive, answers): &Pass, reverse: boo
     }
     match answers[4] {
         Answer::Full => {
-            let living = NAMES.iter().zip(alive).filter(|(_, alive)| **alive).map(|(name, _)| running(name, "c1")).collect();
-            let dead: Vec<(&str, &str)> = NAMES.iter().zip(alive).filter(|(_, alive)| !**alive).map(|(name, _)| (*name, "c1")).collect();
+            let living =
+                NAMES.iter().zip(alive).filter(|(_, alive)| **alive).map(|(name, _)| running(name, "c1")).collect();
+            let dead: Vec<(&str, &str)> =
+                NAMES.iter().zip(alive).filter(|(_, alive)| !**alive).map(|(name, _)| (*name, "c1")).collect();
             stage.services(second + 5, living, &dead);
         }
         Answer::Failed => stage.fail(cluster(), Reason::Throttled),

@@ -30,7 +30,7 @@ pub fn put(world: &mut World, site: Site, app: &App, front: &Front, at: Timestam
     let green = match site.of(front.record) {
         Record::BlueGreen(drawn) => {
             let name = format!("{}-green", app.name);
-            Some(put_one(world, site, app, front, (&name, drawn), 0, at).1)
+            Some(put_one(world, site, app, front, (name.as_str(), drawn), 0, at).1)
         }
         Record::Alias | Record::Cname(_) => None,
     };
@@ -50,11 +50,13 @@ fn put_one(
 ) -> (String, String) {
     let owner = site.owner();
     let port = app.port.unwrap_or(80);
-    let mut elbv2 = |world: &mut World, operation: &str, input: Value| ask(world, &owner, Service::Elbv2, operation, input, at);
+    let elbv2 =
+        |world: &mut World, operation: &str, input: Value| ask(world, &owner, Service::Elbv2, operation, input, at);
 
     let group = elbv2(world, "CreateTargetGroup", target_group(name, front.balancer, port));
     let group = text(&group, "/TargetGroups/0/TargetGroupArn");
-    let targets: Vec<Value> = (0..tasks).map(|task| json!({ "Id": format!("10.0.1.{}", task + 11), "Port": port })).collect();
+    let targets: Vec<Value> =
+        (0..tasks).map(|task| json!({ "Id": format!("10.0.1.{}", task + 11), "Port": port })).collect();
     if !targets.is_empty() {
         elbv2(world, "RegisterTargets", json!({ "TargetGroupArn": group, "Targets": targets }));
     }

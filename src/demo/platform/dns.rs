@@ -16,7 +16,7 @@ use crate::sim::world::{ApiError, Service, World};
 /// The zone of every application load balancer in eu-west-1.
 const BALANCERS_ZONE: &str = "Z32O12XQLNTSW2";
 
-/// The zones of both environments, and one that belongs to neither.
+/// The zones of both environments, with nothing in them yet.
 pub(super) fn put_zones(world: &mut World) {
     let dns = zones(world);
     for site in Site::ALL {
@@ -77,7 +77,8 @@ pub fn put_check(world: &mut World, site: Site, name: &str, check: &Check, at: T
         config["Type"] = json!("HTTPS_STR_MATCH");
         config["SearchString"] = json!(search);
     }
-    let input = json!({ "CallerReference": format!("wonderland-{name}-{}", at.as_second()), "HealthCheckConfig": config });
+    let input =
+        json!({ "CallerReference": format!("wonderland-{name}-{}", at.as_second()), "HealthCheckConfig": config });
     let made = ask(world, &owner, Service::Route53, "CreateHealthCheck", input, at);
     let id = text(&made, "/HealthCheck/Id");
     let tags = json!({

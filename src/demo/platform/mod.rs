@@ -16,11 +16,9 @@ use serde_json::Value;
 
 use crate::sim::world::{self as sim, Caller, Request, Service, World};
 
-pub(super) use balancers::{Standing, put as put_balancer};
+pub(super) use balancers::put as put_balancer;
 pub(super) use dns::{put_check, put_record};
-pub(super) use plan::{
-    App, CHECKOUT, CLUSTER, DEPLOYER_API, DEPLOYMENTS, Front, PREVIEW, REGION, Record, SHOP, Site, dns_owner,
-};
+pub(super) use plan::{App, CHECKOUT, CLUSTER, DEPLOYER_API, DEPLOYMENTS, PREVIEW, Record, SHOP, Site, dns_owner};
 pub(super) use services::{creation, task_definition};
 pub(super) use tables::item;
 
@@ -91,7 +89,7 @@ mod tests {
                 let running = ecs::of(&mut world, &site.owner()).service(CLUSTER, app.name).unwrap().running_count(now);
                 assert_eq!(running, site.of(app.tasks), "{} in {site:?}", app.name);
                 let Some(front) = &app.front else { continue };
-                let place = (site.account().to_owned(), REGION.to_owned());
+                let place = (site.account().to_owned(), plan::REGION.to_owned());
                 let balancer = world.elbv2.get(&place).unwrap().load_balancer_named(app.name).unwrap();
                 assert_eq!(balancer.dns_name, front.balancer.dns_name(app.name, site.of(front.drawn)));
             }

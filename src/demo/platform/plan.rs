@@ -253,11 +253,7 @@ const SEARCH: App = App {
     command: &[],
     variables: &[("LOG_LEVEL", ["info", "debug"])],
     tasks: [3, 1],
-    front: Some(Front {
-        balancer: Balancer::Inner,
-        check: None,
-        ..front(["4f1c8a20b7d3e906", "9f1c8a20b7d3e906"])
-    }),
+    front: Some(Front { balancer: Balancer::Inner, check: None, ..front(["4f1c8a20b7d3e906", "9f1c8a20b7d3e906"]) }),
 };
 
 const BLOG: App = App {
@@ -270,10 +266,7 @@ const BLOG: App = App {
     command: &[],
     variables: &[("LOG_LEVEL", ["info", "debug"])],
     tasks: [2, 1],
-    front: Some(Front {
-        record: [Record::Cname(300), Record::Cname(300)],
-        ..front(["1420117007", "1920117007"])
-    }),
+    front: Some(Front { record: [Record::Cname(300), Record::Cname(300)], ..front(["1420117007", "1920117007"]) }),
 };
 
 const STATUS: App = App {
@@ -300,10 +293,7 @@ const MAILER: App = App {
     port: None,
     size: ("256", "512"),
     command: &["bin/mailer", "--queue", "mails"],
-    variables: &[
-        ("LOG_LEVEL", ["info", "debug"]),
-        ("MAIL_FROM", ["hello@example.com", "hello@staging.example.com"]),
-    ],
+    variables: &[("LOG_LEVEL", ["info", "debug"]), ("MAIL_FROM", ["hello@example.com", "hello@staging.example.com"])],
     tasks: [2, 1],
     front: None,
 };

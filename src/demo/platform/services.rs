@@ -68,9 +68,9 @@ pub fn creation(world: &World, app: &App, site: Site) -> Value {
 fn balancers(world: &World, app: &App, site: Site) -> Vec<Value> {
     let place = (site.account().to_owned(), REGION.to_owned());
     let group = world.elbv2.get(&place).and_then(|elbv2| elbv2.target_group_named(app.name));
-    let registration = group.zip(app.port).map(|(arn, port)| {
-        json!({ "targetGroupArn": arn, "containerName": app.container, "containerPort": port })
-    });
+    let registration = group
+        .zip(app.port)
+        .map(|(arn, port)| json!({ "targetGroupArn": arn, "containerName": app.container, "containerPort": port }));
     registration.into_iter().collect()
 }
 

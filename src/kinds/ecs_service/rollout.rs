@@ -44,7 +44,9 @@ fn state(fields: &Fields, settle: SignedDuration, now: Timestamp) -> Result<Opti
     let short = running < desired;
     if !rolling && !(short && state.is_none()) {
         // ECS replaces a task that died; only a service with none left is degraded at once.
-        return Ok(short.then(|| if running > 0 { Judgement::Unsteady { message: counts } } else { degraded(counts, false) }));
+        return Ok(
+            short.then(|| if running > 0 { Judgement::Unsteady { message: counts } } else { degraded(counts, false) })
+        );
     }
     let clocks =
         if rolling { ["rollout.createdAt", "rollout.updatedAt"] } else { ["rollout.updatedAt", "rollout.createdAt"] };
@@ -158,9 +160,7 @@ mod tests {
     #[test]
     fn a_finished_rollout_without_any_task_is_degraded_at_once_and_with_some_only_if_it_stays_so() {
         let some = judged(|service| rolling(service, Some("COMPLETED")), "2026-11-20T11:00:01Z");
-        assert!(
-            matches!(some.as_slice(), [Judgement::Unsteady { message }] if message == "1 of 2 running")
-        );
+        assert!(matches!(some.as_slice(), [Judgement::Unsteady { message }] if message == "1 of 2 running"));
         let none = judged(|service| service.running_count = 0, "2026-11-20T11:00:01Z");
         assert!(matches!(none.as_slice(), [Judgement::Degraded { works: false, .. }]));
     }

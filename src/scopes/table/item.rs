@@ -3,7 +3,9 @@
 //! Decides how a key's text becomes the client's attribute values, by the types that the table's
 //! own key schema names. [`super::Table`] calls it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+#[allow(clippy::disallowed_types, reason = "the SDK's own type")]
+use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType, TableDescription};
@@ -14,6 +16,7 @@ use crate::kinds::table_item::live::{Attribute, Attributes};
 use crate::kinds::table_item::spelling::{key_text, number, parse_key};
 
 /// An item, or a key, as the client has it.
+#[allow(clippy::disallowed_types, reason = "the SDK's own type")]
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The key attributes of a table and their types.

@@ -69,11 +69,7 @@ pub struct Caller {
 impl Caller {
     /// The account's root user in a region: what a simulated human uses.
     pub fn root(account: &str, region: &str) -> Self {
-        Self {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            arn: format!("arn:aws:iam::{account}:root"),
-        }
+        Self { account: account.to_owned(), region: region.to_owned(), arn: format!("arn:aws:iam::{account}:root") }
     }
 }
 
