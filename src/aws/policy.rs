@@ -13,11 +13,13 @@ use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::index::Index;
 use crate::scopes;
 
+/// Actions by what they can be narrowed to, and the resources.
+type Statements = BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>;
+
 /// One policy document per account number.
 pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
     let index = Index::new(desired);
-    let mut accounts: BTreeMap<String, BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>> =
-        BTreeMap::new();
+    let mut accounts: BTreeMap<String, Statements> = BTreeMap::new();
     for account in desired.environments.values().flat_map(|environment| environment.accounts.values()) {
         accounts.entry(account.id.to_string()).or_default();
     }
@@ -39,7 +41,7 @@ pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
     accounts.into_iter().map(|(account, statements)| (account, document(statements))).collect()
 }
 
-fn document(statements: BTreeMap<(IamResource, BTreeSet<String>), BTreeSet<&'static str>>) -> Value {
+fn document(statements: Statements) -> Value {
     let statements: Vec<Value> = statements
         .into_iter()
         .enumerate()

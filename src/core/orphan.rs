@@ -190,10 +190,10 @@ impl<'a> Leftovers<'a> {
         if live.addresses.is_empty() {
             return Ok(None);
         }
-        let may_refer = |kind: ScopeKind| match (kind, live.key.kind) {
-            (ScopeKind::HostedZone | ScopeKind::HealthChecks, _) => true,
-            (ScopeKind::EcsCluster, "LoadBalancer" | "TargetGroup") => true,
-            _ => false,
+        let may_refer = |kind: ScopeKind| match kind {
+            ScopeKind::HostedZone | ScopeKind::HealthChecks => true,
+            ScopeKind::EcsCluster => matches!(live.key.kind, "LoadBalancer" | "TargetGroup"),
+            ScopeKind::LoadBalancers | ScopeKind::Table => false,
         };
         for other in self.index.scopes.keys().filter(|other| may_refer(other.kind)) {
             if other.kind == ScopeKind::EcsCluster && (other.account != scope.account || other.region != scope.region) {

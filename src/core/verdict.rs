@@ -11,17 +11,30 @@ use super::snapshot::{ApplicationView, Unknown};
 
 type Name = (Arc<str>, Arc<str>);
 
+/// What is known of one application.
+struct Tally {
+    verdict: Verdict,
+    missing: Vec<String>,
+    /// Pieces of which nothing works, by kind and name.
+    dead: BTreeSet<(Arc<str>, Arc<str>)>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { verdict: Verdict::InSync, missing: Vec::new(), dead: BTreeSet::new() }
+    }
+}
+
 /// The applications that are not in sync, and the environments' verdicts.
 pub fn judge(
     findings: &[Arc<Finding>],
     unknown: &[Unknown],
     pieces: &BTreeMap<Name, u32>,
 ) -> (Vec<ApplicationView>, BTreeMap<Arc<str>, Verdict>) {
-    let mut applications: BTreeMap<Name, (Verdict, Vec<String>, BTreeSet<(Arc<str>, Arc<str>)>)> = BTreeMap::new();
+    let mut applications: BTreeMap<Name, Tally> = BTreeMap::new();
     for finding in findings {
         let name = (finding.key.environment.clone(), finding.application.clone());
-        let (verdict, missing, dead) =
-            applications.entry(name).or_insert_with(|| (Verdict::InSync, Vec::new(), BTreeSet::new()));
+        let Tally { verdict, missing, dead } = applications.entry(name).or_default();
         *verdict = (*verdict).max(finding.verdict());
         let piece = (finding.key.kind.clone(), finding.key.name.clone());
         match finding.key.drift {
@@ -37,13 +50,13 @@ pub fn judge(
     }
     for entry in unknown {
         let name = (entry.environment.clone(), entry.application.clone());
-        let (verdict, ..) = applications.entry(name).or_insert_with(|| (Verdict::InSync, Vec::new(), BTreeSet::new()));
-        *verdict = (*verdict).max(Verdict::Unknown);
+        let tally = applications.entry(name).or_default();
+        tally.verdict = tally.verdict.max(Verdict::Unknown);
     }
     let mut environments: BTreeMap<Arc<str>, Verdict> = BTreeMap::new();
     let views = applications
         .into_iter()
-        .map(|((environment, name), (verdict, missing, dead))| {
+        .map(|((environment, name), Tally { verdict, missing, dead })| {
             let all = pieces.get(&(environment.clone(), name.clone())).copied().unwrap_or(0);
             let none_works = all > 0 && dead.len() as u32 >= all;
             let verdict = if none_works { Verdict::Down } else { verdict };

@@ -77,7 +77,7 @@ impl Stage {
         let scratch = Scratch::new().context("cannot make a temporary directory for the demo")?;
         let desired_state = manifests::directory(options.desired_state.as_deref(), scratch.path())
             .context("cannot write the example's manifests")?;
-        let start = Timestamp::now().min(LATEST);
+        let start = Clock::wall().now().min(LATEST);
         let clock = Clock::scaled(Timestamp::from_second(start.as_second()).unwrap_or(start), options.speed);
         let time = clock.clone();
         let cloud = Cloud::new(platform::world(clock.now()), move || time.now(), SEED);
@@ -216,7 +216,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> io::Result<Self> {
-        let name = format!("moored-demo-{}-{}", std::process::id(), Timestamp::now().as_nanosecond());
+        let name = format!("moored-demo-{}-{}", std::process::id(), Clock::wall().now().as_nanosecond());
         let path = std::env::temp_dir().join(name);
         fs::create_dir(&path)?;
         Ok(Self(path))

@@ -37,8 +37,11 @@ pub struct Shared {
     pub simulated: bool,
     /// How long a checked identity is believed.
     pub identity_age: Duration,
-    identities: Mutex<BTreeMap<Arc<str>, Arc<Mutex<Option<Identity>>>>>,
+    identities: Mutex<BTreeMap<Arc<str>, Slot>>,
 }
+
+/// What STS said of one account; whoever holds it asks, the others wait for the answer.
+type Slot = Arc<Mutex<Option<Identity>>>;
 
 /// The longest that one reading may take; a hung one must not hold its scope for ever.
 const DEADLINE: Duration = Duration::from_secs(900);

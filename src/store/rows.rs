@@ -83,12 +83,9 @@ pub(super) fn read(connection: &Connection) -> Result<Memory> {
 
 /// Whether there is nothing to write: every scope is still the very one that was saved.
 pub(super) fn same(before: &Memory, after: &Memory) -> bool {
-    let shared = |(old, new): ((&ScopeKey, &Arc<ScopeMemory>), (&ScopeKey, &Arc<ScopeMemory>))| {
-        old.0 == new.0 && Arc::ptr_eq(old.1, new.1)
-    };
     before.seasoned == after.seasoned
         && before.scopes.len() == after.scopes.len()
-        && before.scopes.iter().zip(&after.scopes).all(shared)
+        && before.scopes.iter().zip(&after.scopes).all(|(old, new)| old.0 == new.0 && Arc::ptr_eq(old.1, new.1))
 }
 
 /// Writes what differs between the memory before and after.

@@ -83,7 +83,9 @@ impl Daemon {
         follow(child.stderr.take().expect("stderr is a pipe"), &log);
         let mut daemon = Self { child, log, metrics: SocketAddr::from(([127, 0, 0, 1], 0)) };
         daemon.metrics = daemon.address("--metrics-listen");
-        daemon.wait_for("readiness", |daemon| daemon.ask("/readyz").is_some_and(|answer| answer.status == 200).then_some(()));
+        daemon.wait_for("readiness", |daemon| {
+            daemon.ask("/readyz").is_some_and(|answer| answer.status == 200).then_some(())
+        });
         daemon
     }
 
@@ -122,9 +124,11 @@ impl Daemon {
         let mut last = None;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            last = self.scrape();
-            if let Some(metrics) = last.take_if(|metrics| is_so(metrics)) {
-                return metrics;
+            if let Some(metrics) = self.scrape() {
+                if is_so(&metrics) {
+                    return metrics;
+                }
+                last = Some(metrics);
             }
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -42,7 +42,8 @@ fn state(fields: &Fields, settle: SignedDuration, now: Timestamp) -> Result<Opti
         (None, None) => several,
     };
     let short = running < desired;
-    if !rolling && !(short && state.is_none()) {
+    let waiting_for_tasks = short && state.is_none();
+    if !(rolling || waiting_for_tasks) {
         // ECS replaces a task that died; only a service with none left is degraded at once.
         return Ok(
             short.then(|| if running > 0 { Judgement::Unsteady { message: counts } } else { degraded(counts, false) })

@@ -312,7 +312,7 @@ fn signature(headers: &HeaderMap) -> Result<Signature<'_>, ApiError> {
     })?;
     // Route 53 is global; a client that was given an endpoint signs with its own region.
     let region = if service == Service::Route53 { "us-east-1" } else { *region };
-    Ok(Signature { access_key: *access_key, region, service })
+    Ok(Signature { access_key, region, service })
 }
 
 fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
