@@ -46,7 +46,7 @@ fn read_platform(folder: &std::path::Path) -> Watch {
     let mut watch = Watch::new(Memory::default(), None);
     watch.declare(desired);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(pass::pass(&mut watch, &shared, Duration::from_secs(600), |_| true, |_, _, _| {}));
+    runtime.block_on(pass::pass(&mut watch, &shared, |_| true, |_, _, _| {}));
     let snapshot = watch.evaluate(clock.now());
     let summary = Report::new(&snapshot, &watch.index, &Default::default(), clock.now()).summary;
     assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! Decides how long a call waits. The quotas belong to the account, so all environments on it,
 //! and all scopes, share one bucket per service; by default it is a quarter of what AWS publishes.
-//! Never fails and never bounds the wait: the caller's deadline does. Called by [`super::read`];
+//! Never fails and never bounds the wait, which is as long as the queue. Called by [`super::read`];
 //! the engine takes detection bounds from [`Budgets::rate`].
 
 use std::collections::BTreeMap;

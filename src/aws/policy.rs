@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::allow_list::{IamResource, Operation};
+use super::allow_list::{IamResource, Operation, STS_ASSUME_ROLE};
 use crate::core::desired::Desired;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::index::Index;
@@ -38,7 +38,25 @@ pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
             }
         }
     }
+    assume(desired, &mut accounts);
     accounts.into_iter().map(|(account, statements)| (account, document(statements))).collect()
+}
+
+/// Whoever starts without a role of its own must be allowed to assume the others' of its environment.
+fn assume(desired: &Desired, accounts: &mut BTreeMap<String, Statements>) {
+    for environment in desired.environments.values() {
+        let roles: BTreeSet<String> = environment
+            .accounts
+            .values()
+            .filter_map(|account| account.observe_role.as_deref())
+            .map(str::to_owned)
+            .collect();
+        let holders = environment.accounts.values().filter(|account| account.observe_role.is_none());
+        for holder in holders.filter(|_| !roles.is_empty()) {
+            let statements = accounts.entry(holder.id.to_string()).or_default();
+            statements.entry((IamResource::Role, roles.clone())).or_default().insert(STS_ASSUME_ROLE.iam);
+        }
+    }
 }
 
 fn document(statements: Statements) -> Value {

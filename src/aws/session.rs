@@ -14,6 +14,7 @@ use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_runtime::client::retries::RetryPartition;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
@@ -65,7 +66,7 @@ pub struct SessionOptions {
     pub home_account: Option<String>,
     /// The clock that credentials expire by.
     pub clock: Clock,
-    /// Instead of the SDK's own HTTP client: an in-process cloud.
+    /// Instead of an HTTP client with a network: an in-process cloud.
     pub http_client: Option<SharedHttpClient>,
     /// Where attempts are counted.
     pub requests: Requests,
@@ -144,7 +145,8 @@ impl Sessions {
     }
 
     /// Reads neither environment nor profile, so that nothing in them can lead a call elsewhere
-    /// than to the simulated cloud, and no real key can reach it.
+    /// than to the simulated cloud, and no real key can reach it. The SDK's own HTTP client would
+    /// obey `HTTP_PROXY`; this one knows no proxy, and no TLS, which loopback does not need.
     fn simulated_base(&self, url: &str, account: &Account, region: &str) -> SdkConfig {
         let key: &str = match (&account.observe_role, &self.options.home_account) {
             (Some(_), Some(home)) => home,
@@ -163,7 +165,8 @@ impl Sessions {
             .time_source(SessionTime(self.options.clock.clone()))
             // The simulator's clock is ours; the dates of its HTTP server are not.
             .disable_clock_skew_correction(true);
-        config.set_http_client(self.options.http_client.clone());
+        let client = self.options.http_client.clone();
+        config.set_http_client(Some(client.unwrap_or_else(|| HttpClientBuilder::new().build_http())));
         config.build()
     }
 
@@ -251,6 +254,9 @@ impl ProvideCredentials for ObserveRole {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
     use super::super::wire::{Wire, account, sessions_on};
     use super::*;
 
@@ -267,6 +273,38 @@ mod tests {
         let sent = wire.sent();
         assert!(sent[0].uri.starts_with("http://127.0.0.1:9"), "{sent:?}");
         assert!(sent[0].authorization.contains("Credential=111122223333/"), "{sent:?}");
+    }
+
+    /// Variables can be set for another process only, so that this test runs itself again in one.
+    #[tokio::test]
+    async fn proxy_variables_do_not_lead_a_call_away_from_the_simulated_cloud() {
+        const INSIDE: &str = "MOORED_TEST_BEHIND_A_PROXY";
+        if std::env::var_os(INSIDE).is_none() {
+            let name = "aws::session::tests::proxy_variables_do_not_lead_a_call_away_from_the_simulated_cloud";
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", name]).env(INSIDE, "1").env_remove("NO_PROXY").env_remove("no_proxy");
+            for variable in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+                // Nobody listens there.
+                child.env(variable, "http://127.0.0.1:9");
+            }
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+            return;
+        }
+        let cloud = MockServer::start().await;
+        let answer = ResponseTemplate::new(200).set_body_string(r#"{"clusters":[],"failures":[]}"#);
+        Mock::given(any()).respond_with(answer).expect(1).mount(&cloud).await;
+        let sessions = Sessions::new(SessionOptions {
+            cloud: Some(cloud.uri()),
+            home_account: None,
+            clock: Clock::wall(),
+            http_client: None,
+            requests: Requests::default(),
+            user_agent: AppName::new("moored-test").unwrap(),
+        });
+        let clients = sessions.clients(&account(), "eu-west-1").await.unwrap();
+        clients.ecs.describe_clusters().send().await.unwrap();
     }
 
     #[tokio::test]

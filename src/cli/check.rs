@@ -1,14 +1,14 @@
 //! `moored check`: one pass, one report, one exit code.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
-use super::{Outcome, render, setup};
+use super::{Outcome, output, render, setup};
 use crate::core::drift::Severity;
+use crate::core::identity::ScopeKey;
 use crate::core::report::Report;
 use crate::engine::watch::Watch;
 
@@ -51,22 +51,21 @@ impl Check {
         let mut watch = Watch::new(state.memory, state.history);
         watch.declare(desired);
         let started = clock.now();
-        // A filter by environment saves calls; the other filters only choose what is shown.
+        // A filter by environment saves calls where nothing can be left over.
         let index = watch.index.clone();
-        setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), |scope| {
-            index
-                .scopes
-                .get(scope)
-                .is_some_and(|home| home.environments.iter().any(|environment| filter.environment(environment)))
-        })?;
+        let shown = |scope: &ScopeKey| {
+            let home = index.scopes.get(scope);
+            home.is_some_and(|home| home.environments.iter().any(|environment| filter.environment(environment)))
+        };
+        // What looks left over may be needed by another environment.
+        let may_be_shared = !watch.parents().is_empty();
+        setup::pass(&mut watch, &parts.shared, |scope| may_be_shared || shown(scope))?;
         let snapshot = watch.evaluate(clock.now());
         let report = Report::new(&snapshot, &watch.index, &filter, started);
         match self.format {
-            Format::Table => anstream::print!("{}", render::report(&report)),
+            Format::Table => output::text(render::report(&report))?,
             Format::Json => {
-                let mut out = std::io::stdout().lock();
-                serde_json::to_writer_pretty(&mut out, &report)?;
-                writeln!(out)?;
+                output::json(&report)?;
             }
         }
         Ok(outcome(&report, self.fail_on))

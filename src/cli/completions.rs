@@ -1,10 +1,8 @@
 //! `moored completions SHELL` and `moored man`: made from the same definitions as the parser.
 
-use std::io::Write;
-
 use clap::{Args, CommandFactory};
 
-use super::{Cli, Outcome};
+use super::{Cli, Outcome, output};
 
 /// Print a completion script, such as `moored completions bash > /etc/bash_completion.d/moored`
 #[derive(Debug, Args)]
@@ -17,7 +15,7 @@ impl Completions {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "moored", &mut script);
-        std::io::stdout().write_all(&script)?;
+        output::text(String::from_utf8_lossy(&script))?;
         Ok(Outcome::Fine)
     }
 }
@@ -42,7 +40,7 @@ impl Man {
         };
         let mut page = Vec::new();
         clap_mangen::Man::new(command).render(&mut page)?;
-        std::io::stdout().write_all(&page)?;
+        output::text(String::from_utf8_lossy(&page))?;
         Ok(Outcome::Fine)
     }
 }

@@ -1,12 +1,10 @@
 //! `moored expected`: what should exist, by environment, without reading any cloud.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-
 use clap::{Args, ValueEnum};
+use std::collections::BTreeMap;
 
 use super::options::{self, Filters, Manifests};
-use super::{Outcome, render, setup};
+use super::{Outcome, output, render, setup};
 use crate::core::desired::{Declared, Desired};
 use crate::core::redact::Redactor;
 
@@ -57,20 +55,13 @@ impl Expected {
                     && labels(declared)
             })
             .collect();
-        let mut out = std::io::stdout().lock();
+        let rows = || shown.iter().map(|declared| row(declared)).collect::<Vec<_>>();
         match self.format {
-            ExpectedFormat::Table => writeln!(out, "{}", table(&shown))?,
-            ExpectedFormat::Json => {
-                let rows: Vec<_> = shown.iter().map(|declared| row(declared)).collect();
-                serde_json::to_writer_pretty(&mut out, &rows)?;
-                writeln!(out)?;
-            }
-            ExpectedFormat::Yaml => {
-                let rows: Vec<_> = shown.iter().map(|declared| row(declared)).collect();
-                serde_yaml::to_writer(&mut out, &rows)?;
-            }
-            ExpectedFormat::Dot => out.write_all(dot(&shown, &desired).as_bytes())?,
-            ExpectedFormat::Mermaid => out.write_all(mermaid(&shown, &desired).as_bytes())?,
+            ExpectedFormat::Table => output::line(table(&shown))?,
+            ExpectedFormat::Json => output::json(&rows())?,
+            ExpectedFormat::Yaml => output::text(serde_yaml::to_string(&rows())?)?,
+            ExpectedFormat::Dot => output::text(dot(&shown, &desired))?,
+            ExpectedFormat::Mermaid => output::text(mermaid(&shown, &desired))?,
         }
         Ok(Outcome::Fine)
     }

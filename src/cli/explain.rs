@@ -1,10 +1,8 @@
 //! `moored explain KIND[.field]`: what a field means, from the same schema that checks it.
 
-use std::io::Write;
-
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, output};
 
 /// Explain a kind or one of its fields, such as `moored explain EcsService.taskDefinition`
 #[derive(Debug, Args)]
@@ -16,20 +14,18 @@ pub struct Explain {
 
 impl Explain {
     pub fn execute(self) -> anyhow::Result<Outcome> {
-        let mut out = std::io::stdout().lock();
         match &self.path {
-            Some(path) => writeln!(out, "{}", crate::manifest::schema::explain(path)?.trim_end())?,
+            Some(path) => output::line(crate::manifest::schema::explain(path)?.trim_end())?,
             None => {
-                writeln!(out, "Kinds (`moored explain KIND` tells more):\n")?;
-                for entry in crate::kinds::KINDS {
-                    writeln!(out, "  {:<14} {}", entry.kind.name(), entry.summary)?;
+                output::line("Kinds (`moored explain KIND` tells more):\n")?;
+                let observed = crate::kinds::KINDS.iter().map(|entry| (entry.kind.name(), entry.summary));
+                let others = [
+                    ("Environment", "An environment: its class, its AWS accounts, what may be shown"),
+                    ("Ignore", "Drift that somebody decided to live with until a date"),
+                ];
+                for (name, summary) in observed.chain(others) {
+                    output::line(format_args!("  {name:<14} {summary}"))?;
                 }
-                writeln!(
-                    out,
-                    "  {:<14} An environment: its class, its AWS accounts, what may be shown",
-                    "Environment"
-                )?;
-                writeln!(out, "  {:<14} Drift that somebody decided to live with until a date", "Ignore")?;
             }
         }
         Ok(Outcome::Fine)

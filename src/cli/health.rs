@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, output};
 
 /// Ask a running daemon whether it is alive (exit 0) or not (exit 1)
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ impl Health {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let answer = runtime.block_on(crate::serve::health::ask(&self.url, self.ready)).map_err(anyhow::Error::msg)?;
-        println!("{answer}");
+        output::line(answer)?;
         Ok(Outcome::Fine)
     }
 }

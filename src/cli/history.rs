@@ -1,6 +1,5 @@
 //! `moored history`: which findings were opened and ended, from the daemon's state file or its API.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
 use super::options::{Filters, Format, Server};
-use super::{Outcome, render};
+use super::{Outcome, output, render};
 use crate::clock::Clock;
 use crate::store::{History as _, Past, PastFinding, SqliteHistory};
 
@@ -51,13 +50,11 @@ impl History {
                 .iter()
                 .map(|entry| serde_json::json!({ "finding": entry.finding, "openedAt": entry.opened_at, "endedAt": entry.ended_at }))
                 .collect();
-            let mut out = std::io::stdout().lock();
-            serde_json::to_writer_pretty(&mut out, &rows)?;
-            writeln!(out)?;
+            output::json(&rows)?;
             return Ok(Outcome::Fine);
         }
         if past.is_empty() {
-            println!("no findings were opened or ended since {}", render::moment(since));
+            output::line(format_args!("no findings were opened or ended since {}", render::moment(since)))?;
             return Ok(Outcome::Fine);
         }
         let mut table = render::table(["OPENED", "ENDED", "SEVERITY", "DRIFT", "ENVIRONMENT", "KIND", "NAME", "WHAT"]);
@@ -77,7 +74,7 @@ impl History {
                 render::clean(&entry.finding.message),
             ]);
         }
-        println!("{table}");
+        output::line(table)?;
         Ok(Outcome::Fine)
     }
 

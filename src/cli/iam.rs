@@ -1,11 +1,9 @@
 //! `moored iam observe`: the least policy that lets moored observe, from the read allow-list.
 
-use std::io::Write;
-
 use clap::{Args, Subcommand};
 
 use super::options::Manifests;
-use super::{Outcome, setup};
+use super::{Outcome, output, setup};
 use crate::core::redact::Redactor;
 
 /// Print the IAM policies that moored needs
@@ -45,9 +43,7 @@ impl Iam {
             None if policies.len() == 1 => policies.into_values().next().unwrap_or_default(),
             None => serde_json::to_value(policies)?,
         };
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &shown)?;
-        writeln!(out)?;
+        output::json(&shown)?;
         Ok(Outcome::Fine)
     }
 }

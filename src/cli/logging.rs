@@ -1,7 +1,11 @@
 //! Logs: one event per decision, as JSON or text, on stderr.
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, registry};
 
 /// How logs look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,12 +34,17 @@ impl LogOptions {
         let default = if daemon { "moored=info,warn" } else { "off" };
         let filter = self.log.as_deref().unwrap_or(default);
         let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+        // Below info the AWS SDK and HTTP crates log whole answers, with environments in them.
+        let own = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with("moored"));
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
         let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         // A second installation (the demo inside a test) keeps the first.
         let _ = match self.log_format {
-            LogFormat::Text => builder.with_ansi(colour).try_init(),
-            LogFormat::Json => builder.json().flatten_event(true).with_ansi(false).try_init(),
+            LogFormat::Text => registry().with(filter).with(layer.with_ansi(colour).with_filter(own)).try_init(),
+            LogFormat::Json => registry()
+                .with(filter)
+                .with(layer.json().flatten_event(true).with_ansi(false).with_filter(own))
+                .try_init(),
         };
     }
 }

@@ -14,6 +14,7 @@ mod history;
 mod iam;
 mod logging;
 pub(crate) mod options;
+mod output;
 mod render;
 mod run;
 mod schema;
@@ -94,19 +95,11 @@ pub fn main() -> ExitCode {
     cli.logging.install(matches!(cli.command, Command::Run(_)));
     match cli.command.execute() {
         Ok(outcome) => outcome.into(),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("{}error:{} {error:#}", render::ERROR.render(), render::ERROR.render_reset());
             ExitCode::FAILURE
         }
     }
-}
-
-/// `moored schema | head` is no failure.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
-    })
 }
 
 impl Command {

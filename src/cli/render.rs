@@ -187,11 +187,6 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
         if let Some(source) = &finding.source {
             let _ = write!(what, "\n{}:{}", clean(&source.file), source.line);
         }
-        for (label, hint) in [("runbook", &finding.runbook), ("redeploy", &finding.redeploy)] {
-            if let Some(hint) = hint {
-                let _ = write!(what, "\n{label}: {}", clean(hint));
-            }
-        }
         table.add_row([
             Cell::new(format!("  {}", finding.severity)).fg(colour),
             Cell::new(finding.drift),
@@ -201,9 +196,19 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
         ]);
     }
     if let Some(name) = table.column_mut(3) {
-        name.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(44)));
+        name.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(60)));
     }
     let _ = writeln!(text, "{table}");
+    hints("runbook", members.iter().filter_map(|finding| finding.runbook.as_deref()), text);
+    hints("redeploy", members.iter().filter_map(|finding| finding.redeploy.as_deref()), text);
+}
+
+/// What to do, once for the whole group.
+fn hints<'a>(label: &str, hints: impl Iterator<Item = &'a str>, text: &mut String) {
+    let distinct: std::collections::BTreeSet<&str> = hints.collect();
+    for hint in distinct {
+        let _ = writeln!(text, "  {} {}", styled(DIM, format!("{label}:")), clean(hint));
+    }
 }
 
 fn value(value: &serde_json::Value) -> String {

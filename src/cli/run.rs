@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -19,6 +19,7 @@ use crate::engine::daemon::{Daemon, Options};
 use crate::engine::watch::Watch;
 use crate::serve::api::{self, Api, check_exposure, serve_api};
 use crate::serve::http::serve_metrics;
+use crate::store::{History, SqliteHistory};
 
 /// Watch continuously: read, compare, export metrics, serve the API
 ///
@@ -60,6 +61,11 @@ impl Run {
         if let Some(address) = self.api_listen {
             check_exposure(address, token.is_some()).map_err(anyhow::Error::msg)?;
         }
+        // A handle of its own, so that a long question about the past keeps no save waiting.
+        let past: Option<Arc<Mutex<dyn History>>> = match (&self.state, self.api_listen) {
+            (Some(path), Some(_)) => Some(Arc::new(Mutex::new(SqliteHistory::open_read_only(path)?))),
+            _ => None,
+        };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
         let result = runtime.block_on(async {
@@ -74,7 +80,7 @@ impl Run {
             let servers = [
                 Some(tokio::spawn(serve_metrics(metrics, daemon.board(), until(stopped.clone())))),
                 listener.map(|listener| {
-                    let api = Api { board: daemon.board(), token, history: state.history };
+                    let api = Api { board: daemon.board(), token, history: past };
                     tokio::spawn(serve_api(listener, Arc::new(api), until(stopped.clone())))
                 }),
             ];

@@ -1,10 +1,8 @@
 //! `moored schema`: one JSON Schema for editors and CI.
 
-use std::io::Write;
-
 use clap::Args;
 
-use super::Outcome;
+use super::{Outcome, output};
 
 /// Print the JSON Schema of a manifest (draft 2020-12), for editors and CI
 #[derive(Debug, Args)]
@@ -12,10 +10,7 @@ pub struct Schema {}
 
 impl Schema {
     pub fn execute(self) -> anyhow::Result<Outcome> {
-        let schema = crate::manifest::schema::json_schema();
-        let mut out = std::io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &schema)?;
-        writeln!(out)?;
+        output::json(&crate::manifest::schema::json_schema())?;
         Ok(Outcome::Fine)
     }
 }

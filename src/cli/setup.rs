@@ -68,6 +68,9 @@ pub fn load(manifests: &Manifests, redactor: &Redactor) -> anyhow::Result<(Roots
         }
         bail!("the manifests were rejected: {count} error(s) above, nothing was changed");
     }
+    for warning in &loaded.warnings {
+        anstream::eprintln!("warning: {warning}");
+    }
     let desired = loaded.desired.context("no manifests were loaded")?;
     Ok((roots, desired))
 }
@@ -139,13 +142,12 @@ pub fn progress() -> ProgressBar {
 pub fn pass(
     watch: &mut Watch,
     shared: &Arc<Shared>,
-    resync: Duration,
     only: impl Fn(&crate::core::identity::ScopeKey) -> bool,
 ) -> anyhow::Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let bar = progress();
-    runtime.block_on(crate::engine::pass::pass(watch, shared, resync, only, |done, all, message| {
+    runtime.block_on(crate::engine::pass::pass(watch, shared, only, |done, all, message| {
         bar.set_length(all);
         bar.set_position(done);
         bar.set_message(message.to_owned());

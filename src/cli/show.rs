@@ -1,6 +1,5 @@
 //! `moored show KIND/NAME`: everything known of one resource: facts, ages, the calls that told.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,9 +7,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
-use super::{Outcome, render, setup};
+use super::{Outcome, output, render, setup};
 use crate::core::desired::Declared;
-use crate::core::identity::ScopeKey;
+use crate::core::identity::{ScopeKey, Select};
 use crate::engine::watch::Watch;
 
 /// Show one declared resource: what is declared, what is live, how old each fact is
@@ -73,22 +72,25 @@ impl Show {
         watch.declare(desired);
         let needed = |scope: &ScopeKey| {
             wanted.iter().any(|declared| {
-                declared.scope == *scope || declared.owned_by.as_ref().is_some_and(|owner| owner.scope == *scope)
+                let owner = declared.owned_by.as_ref().map(|owner| &owner.scope);
+                let named_by = match &declared.select {
+                    Select::ReferencedBy(zone, _) => Some(zone),
+                    _ => None,
+                };
+                [Some(&declared.scope), owner, named_by].into_iter().flatten().any(|needed| needed == scope)
             })
         };
-        setup::pass(&mut watch, &parts.shared, Duration::from_secs(60), needed)?;
+        setup::pass(&mut watch, &parts.shared, needed)?;
         watch.evaluate(clock.now());
         let shown: Vec<serde_json::Value> =
             wanted.iter().map(|declared| crate::engine::facts::facts(declared, &watch, clock.now())).collect();
         match self.format {
             Format::Json => {
-                let mut out = std::io::stdout().lock();
-                serde_json::to_writer_pretty(&mut out, &shown)?;
-                writeln!(out)?;
+                output::json(&shown)?;
             }
             Format::Table => {
                 for (declared, facts) in wanted.iter().zip(&shown) {
-                    print(declared, facts);
+                    output::text(sheet(declared, facts))?;
                 }
             }
         }
@@ -96,19 +98,15 @@ impl Show {
     }
 }
 
-fn print(declared: &Declared, facts: &serde_json::Value) {
-    let text = |pointer: &str| match facts.pointer(pointer) {
+/// Everything known of one resource, as a person reads it.
+fn sheet(declared: &Declared, facts: &serde_json::Value) -> String {
+    let text = |value: Option<&serde_json::Value>| match value {
         None | Some(serde_json::Value::Null) => "-".to_owned(),
         Some(serde_json::Value::String(text)) => render::clean(text),
         Some(other) => render::clean(&other.to_string()),
     };
-    anstream::println!(
-        "{}",
-        render::styled(
-            anstyle::Style::new().bold(),
-            format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment)
-        )
-    );
+    let title = format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment);
+    let mut sheet = format!("{}\n", render::styled(anstyle::Style::new().bold(), title));
     for (label, pointer) in [
         ("stands", "/stands"),
         ("because", "/because"),
@@ -119,16 +117,11 @@ fn print(declared: &Declared, facts: &serde_json::Value) {
         ("read at", "/observedAt"),
         ("read by", "/calls"),
     ] {
-        println!("  {label:<12} {}", text(pointer));
+        sheet.push_str(&format!("  {label:<12} {}\n", text(facts.pointer(pointer))));
     }
     let mut table = render::table(["  FIELD", "DECLARED", "LIVE"]);
     for field in facts.pointer("/fields").and_then(serde_json::Value::as_array).into_iter().flatten() {
-        let part = |name: &str| match field.get(name) {
-            None | Some(serde_json::Value::Null) => "-".to_owned(),
-            Some(serde_json::Value::String(text)) => render::clean(text),
-            Some(other) => render::clean(&other.to_string()),
-        };
-        table.add_row([format!("  {}", part("path")), part("desired"), part("live")]);
+        table.add_row([format!("  {}", text(field.get("path"))), text(field.get("desired")), text(field.get("live"))]);
     }
-    println!("{table}\n");
+    format!("{sheet}{table}\n\n")
 }

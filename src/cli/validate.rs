@@ -1,11 +1,9 @@
 //! `moored validate`: are these manifests sound? No cloud, no credentials.
 
-use std::io::Write;
-
 use clap::Args;
 
-use super::Outcome;
 use super::options::{Format, Manifests};
+use super::{Outcome, output};
 use crate::clock::Clock;
 use crate::core::redact::Redactor;
 use crate::engine::roots::Roots;
@@ -37,13 +35,13 @@ impl Validate {
                     anstream::eprintln!("warning: {warning}");
                 }
                 if let (Some(desired), 0) = (&loaded.desired, errors) {
-                    println!(
+                    output::line(format_args!(
                         "valid: {} environment(s), {} resource(s), {} ignore(s) in {} root(s)",
                         desired.environments.len(),
                         desired.resources.len(),
                         desired.ignores.len(),
                         desired.revisions.len()
-                    );
+                    ))?;
                 }
             }
             Format::Json => {
@@ -60,12 +58,7 @@ impl Validate {
                     .map(|known| problem(known, "error"))
                     .chain(loaded.warnings.iter().map(|known| problem(&known.problem, "warning")))
                     .collect();
-                let mut out = std::io::stdout().lock();
-                serde_json::to_writer_pretty(
-                    &mut out,
-                    &serde_json::json!({ "valid": errors == 0, "problems": problems }),
-                )?;
-                writeln!(out)?;
+                output::json(&serde_json::json!({ "valid": errors == 0, "problems": problems }))?;
             }
         }
         if errors > 0 {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Manifests};
-use super::{Outcome, render, setup};
+use super::{Outcome, output, render, setup};
 use crate::clock::Clock;
 use crate::core::desired::Class;
 use crate::core::observation::IdentityState;
@@ -41,10 +41,7 @@ impl Whoami {
             } else {
                 format!("{} ({})", environment.name, environment.class.as_str())
             };
-            anstream::println!(
-                "{}",
-                render::styled(if loud { render::ERROR } else { anstyle::Style::new().bold() }, title)
-            );
+            output::line(render::styled(if loud { render::ERROR } else { anstyle::Style::new().bold() }, title))?;
             for (alias, account) in &environment.accounts {
                 let region = account.regions.first().map(|region| &**region).unwrap_or("us-east-1");
                 let identity = runtime.block_on(parts.shared.identity(account, region));
@@ -63,7 +60,7 @@ impl Whoami {
                         None => state.as_str().to_owned(),
                     },
                 };
-                anstream::println!("  {alias:<12} {}  {said}", account.id);
+                output::line(format_args!("  {alias:<12} {}  {said}", account.id))?;
             }
         }
         Ok(if sound { Outcome::Fine } else { Outcome::Incomplete })

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::identity::Ask;
 
 /// A detail that costs calls of its own, with its own slower cadence.
@@ -35,6 +37,10 @@ pub struct Asks {
     pub everything: bool,
     /// Whether a table is to be scanned (a StateTable wants its items).
     pub scan: bool,
+    /// Whether a scan older than this will not do: a claim may have been written since.
+    pub fresh_since: Option<Timestamp>,
+    /// Revisions of task definitions (`family:revision`) that manifests declare.
+    pub definitions: BTreeSet<Arc<str>>,
     /// Attributes of items that templates read; all others are hashed.
     pub plain: BTreeSet<Arc<str>>,
     /// Names whose values every environment that shares the scope lets be shown.

@@ -4,7 +4,7 @@
 //! unknown; a missing optional attribute makes no piece; an ARN of another account or region than
 //! declared is an error, never a piece. Evaluation asks it who claims what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -39,6 +39,16 @@ pub struct Claim {
     pub written_at: Option<Timestamp>,
     /// Why it cannot be judged.
     pub problem: Option<String>,
+    /// Kinds and scopes in which it names something, but nobody can tell what.
+    pub unreadable: Vec<(ScopeKey, &'static str)>,
+}
+
+/// Why an item names no piece.
+enum Trouble {
+    /// It names something else than declared: certainly nothing in the piece's scope.
+    Elsewhere(String),
+    /// It names something that cannot be read: it might be anything in the piece's scope.
+    Unreadable(String),
 }
 
 /// Reads the claims of every item in a reading of the table.
@@ -47,7 +57,14 @@ pub fn read(table: &StateTable, reading: &Reading) -> Vec<Claim> {
 }
 
 fn claim(table: &StateTable, item: &Arc<Live>) -> Claim {
-    let mut claim = Claim { item: item.clone(), parent: None, pieces: Vec::new(), written_at: None, problem: None };
+    let mut claim = Claim {
+        item: item.clone(),
+        parent: None,
+        pieces: Vec::new(),
+        written_at: None,
+        problem: None,
+        unreadable: Vec::new(),
+    };
     match table.parent_name.expand(&item.fields, None) {
         Ok(name) => {
             let name: Arc<str> = name.into();
@@ -63,17 +80,24 @@ fn claim(table: &StateTable, item: &Arc<Live>) -> Claim {
         }
     }
     for piece in &table.pieces {
-        if let Err(problem) = pieces_of(piece, &item.fields, &mut claim.pieces) {
-            claim.problem = Some(problem);
+        match pieces_of(piece, &item.fields, &mut claim.pieces) {
+            Ok(()) => {}
+            Err(Trouble::Elsewhere(problem)) => claim.problem = Some(problem),
+            Err(Trouble::Unreadable(problem)) => {
+                claim.problem = Some(problem);
+                claim.unreadable.push((piece.scope.clone(), piece.kind));
+            }
         }
     }
     claim
 }
 
-fn pieces_of(piece: &Piece, item: &Fields, into: &mut Vec<Claimed>) -> Result<(), String> {
+fn pieces_of(piece: &Piece, item: &Fields, into: &mut Vec<Claimed>) -> Result<(), Trouble> {
     let tolerate = |error: TemplateError| match error {
         TemplateError::Missing(_) if piece.optional => Ok(()),
-        error => Err(format!("its {} cannot be read: {error}", piece.kind)),
+        // What is not there names nothing.
+        TemplateError::Missing(_) => Err(Trouble::Elsewhere(format!("its {} cannot be read: {error}", piece.kind))),
+        error => Err(Trouble::Unreadable(format!("its {} cannot be read: {error}", piece.kind))),
     };
     let entries = match piece.for_each.as_ref().map(|template| template.expand_entries(item)) {
         None => vec![None],
@@ -90,14 +114,16 @@ fn pieces_of(piece: &Piece, item: &Fields, into: &mut Vec<Claimed>) -> Result<()
     Ok(())
 }
 
-fn select(piece: &Piece, item: &Fields, each: Option<&str>) -> Result<Result<Select, String>, TemplateError> {
+fn select(piece: &Piece, item: &Fields, each: Option<&str>) -> Result<Result<Select, Trouble>, TemplateError> {
     Ok(match &piece.naming {
         Naming::Key(template) => Ok(Select::Key(template.expand(item, each)?.into())),
         Naming::Arn(template) => sound_arn(piece, &template.expand(item, each)?),
         Naming::Record { name, record_type, set } => {
             let name = name.expand(item, each)?;
             if !kinds::dns_record::name::is_within(&kinds::dns_record::name::canonical(&name), &piece.scope.thing) {
-                return Ok(Err(format!("its DnsRecord `{name}` lies outside the zone {}", piece.scope.thing)));
+                let problem =
+                    format!("its DnsRecord `{}` lies outside the zone {}", shortened(&name), piece.scope.thing);
+                return Ok(Err(Trouble::Elsewhere(problem)));
             }
             let set = set.as_ref().map(|set| set.expand(item, each)).transpose()?;
             Ok(Select::Key(kinds::dns_record::record_key(&name, record_type, set.as_deref()).into()))
@@ -106,15 +132,15 @@ fn select(piece: &Piece, item: &Fields, each: Option<&str>) -> Result<Result<Sel
 }
 
 /// An ARN is a piece only where account, region and type are the declared ones.
-fn sound_arn(piece: &Piece, text: &str) -> Result<Select, String> {
+fn sound_arn(piece: &Piece, text: &str) -> Result<Select, Trouble> {
     let Some(arn) = Arn::parse(text) else {
-        return Err(format!("its {} `{}` is no ARN", piece.kind, text.chars().take(120).collect::<String>()));
+        return Err(Trouble::Unreadable(format!("its {} `{}` is no ARN", piece.kind, shortened(text))));
     };
     if arn.account != &*piece.scope.account || arn.region != &*piece.scope.region {
-        return Err(format!(
+        return Err(Trouble::Elsewhere(format!(
             "its {} lies in account {} {}, but {} {} is declared",
             piece.kind, arn.account, arn.region, piece.scope.account, piece.scope.region
-        ));
+        )));
     }
     let prefix = match piece.kind {
         "LoadBalancer" => "loadbalancer/",
@@ -122,9 +148,14 @@ fn sound_arn(piece: &Piece, text: &str) -> Result<Select, String> {
         _ => "",
     };
     if !arn.resource.starts_with(prefix) || (!prefix.is_empty() && arn.elbv2_name().is_none()) {
-        return Err(format!("`{text}` names no {}", piece.kind));
+        return Err(Trouble::Unreadable(format!("`{}` names no {}", shortened(text), piece.kind)));
     }
     Ok(Select::Arn(text.into()))
+}
+
+/// An item's text is foreign: enough of it to find the item, and no more.
+fn shortened(text: &str) -> String {
+    text.chars().take(120).collect()
 }
 
 /// A time as deployers write it: RFC 3339, or seconds or milliseconds since 1970.
@@ -145,13 +176,23 @@ pub struct ClaimIndex {
     by_object: BTreeMap<(ScopeKey, ObjectKey), Vec<Parent>>,
     by_arn: BTreeMap<Arc<str>, Vec<Parent>>,
     /// Objects claimed by items whose parent could not be read: nobody may call them orphans.
-    clouded: std::collections::BTreeSet<Claimed>,
+    clouded: BTreeSet<Claimed>,
+    /// Kinds and scopes in which an item names something that cannot be read.
+    unreadable: BTreeSet<(ScopeKey, &'static str)>,
+    /// Reading the claims of a table failed: nobody knows what it names.
+    broken: bool,
 }
 
 impl ClaimIndex {
+    /// The claims of a table could not be read by a fault of moored's own.
+    pub fn add_broken(&mut self) {
+        self.broken = true;
+    }
+
     /// Adds the claims of one table.
     pub fn add(&mut self, claims: &[Claim]) {
         for claim in claims {
+            self.unreadable.extend(claim.unreadable.iter().cloned());
             for piece in &claim.pieces {
                 match (&claim.parent, &piece.ask.select) {
                     (None, _) => {
@@ -176,8 +217,11 @@ impl ClaimIndex {
         by_object.into_iter().chain(self.by_arn.get(&live.id)).flatten()
     }
 
-    /// Whether an item with an unreadable parent claims this object.
+    /// Whether an item that cannot be understood claims this object, or might.
     pub fn is_clouded(&self, scope: &ScopeKey, live: &Live) -> bool {
+        if self.broken || self.unreadable.contains(&(scope.clone(), live.key.kind)) {
+            return true;
+        }
         let by = |select: Select| Claimed { scope: scope.clone(), ask: Ask { kind: live.key.kind, select } };
         self.clouded.contains(&by(Select::Key(live.key.key.clone())))
             || self.clouded.contains(&by(Select::Arn(live.id.clone())))

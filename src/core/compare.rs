@@ -15,8 +15,8 @@ pub struct Comparison {
     pub differing: Vec<FieldDrift>,
     /// Not known this time: the path and why.
     pub unknown: Vec<(Path, Arc<str>)>,
-    /// Never readable by this role: why.
-    pub unchecked: Vec<Arc<str>>,
+    /// Never readable by this role: the path and why.
+    pub unchecked: Vec<(Path, Arc<str>)>,
 }
 
 /// Compares every expected field.
@@ -31,7 +31,7 @@ pub fn compare<'a>(expects: impl IntoIterator<Item = &'a (Path, Expect)>, live: 
                 live: value.to_json(expect.reveals()),
             }),
             Fact::Unknown(why) => comparison.unknown.push((path.clone(), why.clone())),
-            Fact::Unchecked(why) => comparison.unchecked.push(why.clone()),
+            Fact::Unchecked(why) => comparison.unchecked.push((path.clone(), why.clone())),
         }
     }
     comparison

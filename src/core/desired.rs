@@ -57,6 +57,16 @@ pub struct Account {
     pub budgets: BTreeMap<Arc<str>, f64>,
 }
 
+impl Account {
+    /// Names the credentials that observe it: two environments may use two roles in one account.
+    pub fn identity_key(&self) -> Arc<str> {
+        match &self.observe_role {
+            Some(role) => format!("{} {role}", self.id).into(),
+            None => self.id.clone(),
+        }
+    }
+}
+
 /// An environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {

@@ -15,17 +15,19 @@ use super::asks::Asks;
 use super::claims::{self, Claim, ClaimIndex};
 use super::desired::{Declared, Desired};
 use super::drift::{Finding, FindingKey, State, Verdict};
-use super::identity::{Ask, ScopeKey, ScopeKind, Select};
+use super::identity::{ScopeKey, ScopeKind};
 use super::ignore::Ignore;
 use super::index::Index;
 use super::items;
-use super::memory::{Memory, ObjectMemory, ScopeMemory};
+use super::memory::{Memory, Name, ScopeMemory};
 use super::observation::{IdentityState, Observations, Reading};
 use super::orphan::Leftovers;
+use super::questions;
+use super::recall;
 use super::snapshot::{Converging, EnvironmentView, IgnoreView, Ignored, ScopeView, Snapshot, Unknown};
 use super::unit::{self, Bench, Unit};
 use super::verdict;
-use super::world::{Sight, World};
+use super::world::World;
 
 /// What an evaluation looks at.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,7 @@ pub struct Input<'a> {
     pub index: &'a Index,
     /// What was read.
     pub observations: &'a Observations,
-    /// What STS said of each account.
+    /// What STS said of each account, by [`Account::identity_key`](super::desired::Account::identity_key).
     pub identities: &'a BTreeMap<Arc<str>, IdentityState>,
     /// What earlier passes taught.
     pub memory: &'a Memory,
@@ -73,8 +75,11 @@ pub struct Evaluation {
     /// When time alone may change the outcome (a deadline, an Ignore's end).
     pub recheck_at: Option<Timestamp>,
     outcomes: BTreeMap<ScopeKey, Arc<Outcome>>,
-    claims: BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>>,
+    claims: Claims,
 }
+
+/// The claims of each scope's tables, in the order of its tables.
+type Claims = BTreeMap<ScopeKey, Option<Arc<Vec<Vec<Claim>>>>>;
 
 /// What is said about everything whose home is one scope.
 #[derive(Debug, Clone, Default)]
@@ -86,8 +91,7 @@ struct Outcome {
     unknown: Vec<Unknown>,
     unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
     wanted: BTreeSet<ScopeKey>,
-    unsteady: BTreeMap<(Arc<str>, &'static str, Arc<str>), Timestamp>,
-    used_ignores: BTreeSet<(Arc<str>, Arc<str>)>,
+    unsteady: BTreeMap<Name, (Timestamp, i64)>,
     recheck_at: Option<Timestamp>,
 }
 
@@ -97,10 +101,15 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
     let mut next = Evaluation { memory: input.memory.clone(), ..Evaluation::default() };
     next.claims = read_claims(input, previous, changed);
     let mut claim_index = ClaimIndex::default();
-    for claims in next.claims.values().flat_map(|tables| tables.iter()) {
-        claim_index.add(claims);
+    for claims in next.claims.values() {
+        match claims {
+            Some(tables) => tables.iter().for_each(|claims| claim_index.add(claims)),
+            None => claim_index.add_broken(),
+        }
     }
-    remember_objects(input, previous, changed, &claim_index, &mut next.memory);
+    let all = previous.is_none();
+    let read = input.index.scopes.keys().filter(|scope| all || changed.contains(*scope)).collect();
+    recall::remember(input, &read, &claim_index, &mut next.memory);
     let seen = next.memory.clone();
     let world = World { observations: input.observations, memory: &seen, now: input.now };
     let leftovers = Leftovers::new(world, input.desired, &claim_index, input.index);
@@ -132,17 +141,17 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
                         input,
                     );
                 }
-                let empty = Vec::new();
-                let tables = next.claims.get(scope);
+                let claims = next.claims.get(scope).cloned().flatten();
                 for (at, table) in home.tables.iter().enumerate() {
                     outcome.add_table(&table.declared, &world, input);
-                    let claims = tables.and_then(|tables| tables.get(at)).unwrap_or(&empty);
-                    let judged = guarded(|| items::judge(table, claims, &bench, before));
-                    for named in judged.unwrap_or_else(|| items::panicked(table, before)) {
+                    let claims = claims.as_ref().and_then(|tables| tables.get(at));
+                    let judged = claims.and_then(|claims| guarded(|| items::judge(table, claims, &bench, before)));
+                    for named in judged.unwrap_or_else(|| items::panicked(table, input.index, before)) {
+                        let environment = &table.declared.environment;
                         outcome.add(
                             named.kind,
                             &named.name,
-                            &table.declared.environment,
+                            environment,
                             &named.scope,
                             &named.application,
                             named.unit,
@@ -161,7 +170,7 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
 
 /// A bug in one kind must not blind the others: its panic is caught here, and what it judged is
 /// Unknown. The shell's hook counts it.
-fn guarded<T>(judge: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn guarded<T>(judge: impl FnOnce() -> T) -> Option<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(judge)).ok()
 }
 
@@ -186,94 +195,22 @@ fn depends(scope: &ScopeKey, index: &Index, changed: &BTreeSet<ScopeKey>) -> boo
     })
 }
 
-/// The claims of every table, read again where the table was.
-fn read_claims(
-    input: &Input<'_>,
-    previous: Option<&Evaluation>,
-    changed: &BTreeSet<ScopeKey>,
-) -> BTreeMap<ScopeKey, Arc<Vec<Vec<Claim>>>> {
-    let mut all = BTreeMap::new();
+/// The claims of every table, read again where the table was; `None` where that failed.
+fn read_claims(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTreeSet<ScopeKey>) -> Claims {
+    let mut all = Claims::new();
     for (scope, home) in input.index.scopes.iter().filter(|(_, home)| !home.tables.is_empty()) {
         let kept = previous.and_then(|previous| previous.claims.get(scope)).filter(|_| !changed.contains(scope));
-        let claims = match (kept, input.observations.get(scope).and_then(|observation| observation.reading.as_ref())) {
+        let reading = input.observations.get(scope).and_then(|observation| observation.reading.as_ref());
+        let claims = match (kept, reading) {
             (Some(kept), _) => kept.clone(),
-            (None, Some(reading)) => Arc::new(home.tables.iter().map(|table| claims::read(table, reading)).collect()),
-            (None, None) => Arc::new(vec![Vec::new(); home.tables.len()]),
+            (None, Some(reading)) => {
+                guarded(|| home.tables.iter().map(|table| claims::read(table, reading)).collect()).map(Arc::new)
+            }
+            (None, None) => Some(Arc::new(vec![Vec::new(); home.tables.len()])),
         };
         all.insert(scope.clone(), claims);
     }
     all
-}
-
-/// Remembers which incarnation of each asked-for thing was seen, and what is proven gone.
-fn remember_objects(
-    input: &Input<'_>,
-    previous: Option<&Evaluation>,
-    changed: &BTreeSet<ScopeKey>,
-    claims: &ClaimIndex,
-    memory: &mut Memory,
-) {
-    let all = previous.is_none();
-    for scope in input.index.scopes.keys().filter(|scope| all || changed.contains(*scope)) {
-        let world = World { observations: input.observations, memory: input.memory, now: input.now };
-        let Ok(reading) = world.reading(scope) else { continue };
-        let known = input.memory.scopes.get(scope);
-        let mut updates = BTreeMap::new();
-        for (key, live) in &reading.objects {
-            let before = known.and_then(|known| known.objects.get(key));
-            let same = before.is_some_and(|before| {
-                before.id == live.id && before.incarnation == live.incarnation && before.gone_since.is_none()
-            });
-            if same || !worth_remembering(input.index, claims, scope, live) {
-                continue;
-            }
-            let first_seen = before
-                .filter(|before| before.id == live.id && before.incarnation == live.incarnation)
-                .map_or(reading.finished, |before| before.first_seen);
-            let addresses = if scope.kind == ScopeKind::LoadBalancers { live.addresses.to_vec() } else { Vec::new() };
-            let former = before.map(|before| former_addresses(before, &addresses)).unwrap_or_default();
-            let (id, incarnation) = (live.id.clone(), live.incarnation.clone());
-            let object = ObjectMemory { id, incarnation, addresses, former, first_seen, gone_since: None };
-            updates.insert(key.clone(), object);
-        }
-        for (key, before) in known
-            .into_iter()
-            .flat_map(|known| &known.objects)
-            .filter(|(key, before)| before.gone_since.is_none() && !reading.objects.contains_key(*key))
-        {
-            let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-            let gone = crate::kinds::find(key.kind)
-                .is_some_and(|entry| matches!(world.sight(entry.kind, scope, &ask), Sight::Absent(..)));
-            // A balancer that nobody asked for by name is gone when a complete list lacks it.
-            let delisted = scope.kind == ScopeKind::LoadBalancers
-                && reading.complete
-                && reading.listed
-                && !reading.objects.is_empty();
-            if gone || delisted {
-                updates.insert(key.clone(), ObjectMemory { gone_since: Some(reading.finished), ..before.clone() });
-            }
-        }
-        if !updates.is_empty() {
-            let entry = memory.scopes.entry(scope.clone()).or_default();
-            Arc::make_mut(entry).objects.extend(updates);
-        }
-    }
-}
-
-/// What a thing was called before and is not called now, newest last, at most sixteen names.
-fn former_addresses(before: &ObjectMemory, now: &[Arc<str>]) -> Vec<Arc<str>> {
-    let all = before.former.iter().chain(&before.addresses).filter(|address| !now.contains(address));
-    let all: Vec<Arc<str>> = all.cloned().collect();
-    all.iter().skip(all.len().saturating_sub(16)).cloned().collect()
-}
-
-/// Only things that somebody declares or claims are remembered; and balancers, which records may point at.
-fn worth_remembering(index: &Index, claims: &ClaimIndex, scope: &ScopeKey, live: &super::observation::Live) -> bool {
-    let by = |select| index.by_ask.contains_key(&(scope.clone(), Ask { kind: live.key.kind, select }));
-    match scope.kind {
-        ScopeKind::EcsCluster | ScopeKind::LoadBalancers => true,
-        _ => by(Select::Key(live.key.key.clone())) || claims.parents(scope, live).next().is_some(),
-    }
 }
 
 impl Outcome {
@@ -307,6 +244,7 @@ impl Outcome {
                 scope: scope.clone(),
                 until,
                 message,
+                application: application.clone(),
             });
         }
         if let Some(failure) = unit.unknown {
@@ -351,14 +289,13 @@ impl Outcome {
         for mut finding in findings {
             let ignores = input.index.ignores.get(&finding.key.environment).into_iter().flatten();
             let matching: Vec<&Arc<Ignore>> = ignores.filter(|ignore| ignore.matches(&finding, input.now)).collect();
-            let whole = matching
-                .iter()
-                .find(|ignore| ignore.path.is_none() || finding.fields.iter().all(|field| ignore.covers(&field.path)));
             for ignore in &matching {
-                self.used_ignores.insert((ignore.environment.clone(), ignore.name.clone()));
                 self.recheck(ignore.expires());
             }
-            if let Some(ignore) = whole {
+            let whole = matching.iter().find(|ignore| ignore.path.is_none());
+            let left = finding.fields.iter().filter(|field| !matching.iter().any(|ignore| ignore.covers(&field.path)));
+            let covered = !finding.fields.is_empty() && left.count() == 0;
+            if let Some(ignore) = whole.or_else(|| matching.first().filter(|_| covered)) {
                 any = true;
                 let (by, reason, until) = (ignore.name.clone(), ignore.reason.clone(), ignore.expires());
                 self.ignored.push(Ignored { finding: Arc::new(finding), by, reason, until });
@@ -379,10 +316,8 @@ impl Evaluation {
     /// Adds up the outcomes: memory of findings, events, asks and the snapshot.
     fn conclude(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
         self.remember_findings(input, previous);
-        self.ask(input);
         let mut snapshot =
             Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
-        let mut used = BTreeSet::new();
         for outcome in self.outcomes.values() {
             for (key, count) in &outcome.counts {
                 *snapshot.counts.entry(key.clone()).or_default() += count;
@@ -394,7 +329,6 @@ impl Evaluation {
             snapshot.ignored.extend(outcome.ignored.iter().cloned());
             snapshot.converging.extend(outcome.converging.iter().cloned());
             snapshot.unknown.extend(outcome.unknown.iter().cloned());
-            used.extend(outcome.used_ignores.iter().cloned());
             self.wanted.extend(outcome.wanted.iter().cloned());
             self.recheck_at = [self.recheck_at, outcome.recheck_at].into_iter().flatten().min();
         }
@@ -422,7 +356,7 @@ impl Evaluation {
                     .map(|account| {
                         (
                             account.id.clone(),
-                            input.identities.get(&account.id).copied().unwrap_or(IdentityState::Unverified),
+                            input.identities.get(&account.identity_key()).copied().unwrap_or(IdentityState::Unverified),
                         )
                     })
                     .collect(),
@@ -442,9 +376,10 @@ impl Evaluation {
                 name: ignore.name.clone(),
                 environment: ignore.environment.clone(),
                 expires: ignore.expires(),
-                used: used.contains(&(ignore.environment.clone(), ignore.name.clone())),
             })
             .collect();
+        let claims = self.claims.values().flatten().flat_map(|tables| tables.iter().flatten());
+        self.asks = questions::next(input, &self.memory, claims, &snapshot, &self.wanted);
         self.snapshot = Arc::new(snapshot);
     }
 
@@ -507,69 +442,6 @@ impl Evaluation {
             (entry.findings, entry.declared, entry.unsteady) = (open, declared, outcome.unsteady.clone());
         }
         self.memory.seasoned = true;
-    }
-
-    /// What to ask next: declarations, claims, suspected items, and everything that might refer to
-    /// a balancer that looks left over.
-    fn ask(&mut self, input: &Input<'_>) {
-        let mut asks: BTreeMap<ScopeKey, Arc<Asks>> =
-            input.index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.clone())).collect();
-        for claim in self.claims.values().flat_map(|tables| tables.iter().flatten()) {
-            if let Some(parent) = &claim.parent
-                && let Some(asks) = asks.get_mut(&parent.scope)
-            {
-                Arc::make_mut(asks).want(parent.ask.clone(), []);
-            }
-            for piece in &claim.pieces {
-                if let Some(asks) = asks.get_mut(&piece.scope) {
-                    Arc::make_mut(asks).want(piece.ask.clone(), []);
-                }
-            }
-        }
-        let world = World { observations: input.observations, memory: &self.memory, now: input.now };
-        for declared in input.index.indirect.values().flatten() {
-            // A check that a record refers to is asked for by its id once the record is read.
-            if let (Ok(ask), Some(asks)) = (world.resolve(&declared.ask()), asks.get_mut(&declared.scope)) {
-                Arc::make_mut(asks).want(ask, declared.facets.iter().copied());
-            }
-        }
-        for (scope, outcome) in &self.outcomes {
-            let suspects = outcome.unknown.iter().map(|unknown| (&*unknown.kind, &unknown.name));
-            let open = outcome.findings.iter().map(|finding| (&*finding.key.kind, &finding.key.name));
-            for (_, name) in
-                suspects.chain(open).filter(|(kind, _)| *kind == "TableItem" && scope.kind == ScopeKind::Table)
-            {
-                let key = name.strip_prefix(&*scope.thing).and_then(|rest| rest.strip_prefix('/'));
-                if let (Some(key), Some(asks)) = (key, asks.get_mut(scope)) {
-                    Arc::make_mut(asks).want(Ask { kind: "TableItem", select: Select::Key(key.into()) }, []);
-                }
-            }
-        }
-        for wanted in self
-            .outcomes
-            .values()
-            .flat_map(|outcome| &outcome.wanted)
-            .filter(|scope| scope.kind == ScopeKind::EcsCluster)
-        {
-            if let Some(asks) = asks.get_mut(wanted) {
-                Arc::make_mut(asks).everything = true;
-            }
-        }
-        let balancers = self
-            .outcomes
-            .values()
-            .flat_map(|outcome| &outcome.findings)
-            .filter(|finding| finding.scope.kind == ScopeKind::LoadBalancers);
-        for finding in balancers {
-            for (_, asks) in asks.iter_mut().filter(|(scope, _)| {
-                scope.kind == ScopeKind::EcsCluster
-                    && scope.account == finding.scope.account
-                    && scope.region == finding.scope.region
-            }) {
-                Arc::make_mut(asks).everything = true;
-            }
-        }
-        self.asks = asks;
     }
 }
 

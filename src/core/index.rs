@@ -10,6 +10,7 @@ use super::asks::Asks;
 use super::desired::{Declared, Desired, StateTable};
 use super::identity::{Ask, ScopeKey, Select};
 use super::ignore::Ignore;
+use super::value::Expect;
 
 /// What one scope is watched for.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +55,9 @@ impl Index {
                 continue;
             }
             home.resources.push(declared.clone());
-            Arc::make_mut(&mut home.asks).want(declared.ask(), declared.facets.iter().copied());
+            let asks = Arc::make_mut(&mut home.asks);
+            asks.want(declared.ask(), declared.facets.iter().copied());
+            asks.definitions.extend(definition(declared));
             if let Some(owner) = &declared.owned_by {
                 let owners = index.scopes.entry(owner.scope.clone()).or_default();
                 owners.environments.insert(declared.environment.clone());
@@ -109,6 +112,19 @@ impl Index {
     pub fn declared_as(&self, environment: &str, scope: &ScopeKey, ask: &Ask) -> Option<&Arc<Declared>> {
         self.by_ask.get(&(scope.clone(), ask.clone()))?.iter().find(|declared| *declared.environment == *environment)
     }
+}
+
+/// The revision of a task definition that a service declares, as `family:revision`.
+fn definition(declared: &Declared) -> Option<Arc<str>> {
+    let value = |wanted: &str| {
+        declared.expects.iter().find_map(|(path, expect)| match expect {
+            Expect::Is(value) if path == wanted => Some(value),
+            _ => None,
+        })
+    };
+    let family = value("taskDefinition.family")?.as_text()?;
+    let revision = value("taskDefinition.revision")?.as_int()?;
+    Some(format!("{family}:{revision}").into())
 }
 
 /// A value is shown only where every environment that shares its scope lists its name.

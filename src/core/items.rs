@@ -1,18 +1,21 @@
 //! The items of a StateTable: which of them, and of their pieces, are left over.
 //!
 //! Decides the orphan chain: an item whose parent is proven gone, and each piece that it names and
-//! nobody else needs, as one group under the parent. `evaluate` calls it for every table whose
-//! reading, or whose parents' reading, may have changed.
+//! nobody else needs, as one group under the parent. An orphan stays until it is proven gone or
+//! needed, also when its item goes first. `evaluate` calls it for every table whose reading, or
+//! whose parents' reading, may have changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::arn::Arn;
 use super::claims::{Claim, Claimed};
 use super::desired::{Parent, StateTable, WhenParentGone};
 use super::drift::{Drift, Finding, FindingKey, Root};
-use super::identity::ScopeKey;
+use super::identity::{Ask, ScopeKey, Select};
+use super::index::Index;
 use super::memory::ScopeMemory;
 use super::observation::{Failure, Live, Reading, Reason};
 use super::orphan::Standing;
@@ -37,20 +40,17 @@ pub struct Named {
 
 /// Judges every item of a table. Pieces are reported only where something is to be said of them.
 pub fn judge(table: &StateTable, claims: &[Claim], bench: &Bench<'_>, memory: Option<&ScopeMemory>) -> Vec<Named> {
-    let environment = &table.declared.environment;
     let reading = match bench.world.reading(&table.declared.scope) {
         Ok(reading) => reading,
-        Err(failure) => return blind(table, &failure, memory),
+        Err(failure) => return blind(table, bench.leftovers.index, &failure, memory),
     };
     let mut named = Vec::new();
     let mut pieces: BTreeMap<(Arc<str>, Arc<str>), Option<Named>> = BTreeMap::new();
     for claim in claims {
         let context = Context { table, claim, bench, memory };
-        let item_name: Arc<str> = format!("{}/{}", table.declared.scope.thing, claim.item.key.key).into();
-        let open = open_findings(memory, environment, "TableItem", &item_name);
-        let unit = context.item(reading, &item_name, &open);
-        let gone = unit.findings.iter().any(|finding| finding.key.drift == Drift::Orphaned && !finding.held);
-        let application = context.application();
+        let item = context.item(reading);
+        let gone = item.unit.findings.iter().any(|finding| !finding.held);
+        named.push(item);
         for piece in &claim.pieces {
             let said = context.piece(piece, gone);
             let known = pieces.entry((piece.ask.kind.into(), spoken(&piece.ask.select))).or_default();
@@ -59,85 +59,101 @@ pub fn judge(table: &StateTable, claims: &[Claim], bench: &Bench<'_>, memory: Op
                 *known = said.or_else(|| known.take());
             }
         }
-        named.push(Named {
-            kind: "TableItem",
-            name: item_name,
-            scope: table.declared.scope.clone(),
-            application,
-            unit,
-        });
     }
-    let known: BTreeSet<(Arc<str>, Arc<str>)> =
+    let said: BTreeSet<(Arc<str>, Arc<str>)> =
         named.iter().map(|named| (named.kind.into(), named.name.clone())).chain(pieces.keys().cloned()).collect();
     named.extend(pieces.into_values().flatten());
-    let unnamed = own_findings(table, memory)
-        .filter(|finding| !known.contains(&(finding.key.kind.clone(), finding.key.name.clone())));
-    named.extend(unnamed.filter_map(|finding| remaining(finding, bench)));
+    let own: Vec<&Arc<Finding>> = own_findings(table, bench.leftovers.index, memory).collect();
+    let unnamed = own.iter().filter(|finding| !said.contains(&(finding.key.kind.clone(), finding.key.name.clone())));
+    named.extend(unnamed.filter_map(|finding| remaining(finding, &own, bench)));
     named
 }
 
-/// The orphans that this table's items led to before.
-fn own_findings<'a>(table: &'a StateTable, memory: Option<&'a ScopeMemory>) -> impl Iterator<Item = &'a Arc<Finding>> {
-    memory.into_iter().flat_map(|memory| memory.findings.values()).filter(|finding| {
-        finding.key.drift == Drift::Orphaned
-            && finding.key.environment == table.declared.environment
-            && finding.source.as_ref() == Some(&table.declared.source)
+/// The orphans that this table's items led to before, wherever the table stands in its file now.
+/// What is declared in the table's scope by itself speaks for itself.
+fn own_findings<'a>(
+    table: &'a StateTable,
+    index: &'a Index,
+    memory: Option<&'a ScopeMemory>,
+) -> impl Iterator<Item = &'a Arc<Finding>> {
+    let environment = &table.declared.environment;
+    let home = index.scopes.get(&table.declared.scope);
+    let declared = move |key: &FindingKey| {
+        let mut resources = home.into_iter().flat_map(|home| &home.resources);
+        resources.any(|declared| {
+            declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
+        })
+    };
+    memory.into_iter().flat_map(|memory| memory.findings.values()).filter(move |finding| {
+        let key = &finding.key;
+        key.drift == Drift::Orphaned && key.environment == *environment && !declared(key)
     })
 }
 
 /// An orphan that no item names any more (somebody deleted the item first): it stays until it is
 /// proven gone, or something living needs it.
-fn remaining(finding: &Arc<Finding>, bench: &Bench<'_>) -> Option<Named> {
-    let kind = kind_name(&finding.key.kind)?;
-    let held = |failure: Failure| Unit {
-        findings: vec![Finding { held: true, ..(**finding).clone() }],
-        unknown: Some(failure),
-        ..Unit::default()
-    };
-    let unit = match bench.world.reading(&finding.scope) {
-        Err(failure) => held(failure),
-        Ok(reading) => match reading.objects.values().find(|live| live.key.kind == kind && live.id == finding.id) {
-            Some(live) => match bench.leftovers.needed(&finding.scope, live) {
+fn remaining(finding: &Arc<Finding>, own: &[&Arc<Finding>], bench: &Bench<'_>) -> Option<Named> {
+    let ask = ask_again(finding)?;
+    let entry = kinds::find(ask.kind)?;
+    let unit = match bench.world.sight(entry.kind, &finding.scope, &ask) {
+        Sight::Absent(..) => return None,
+        Sight::Unknown(failure) => held(finding, failure),
+        // Another incarnation has its name: this one is gone.
+        Sight::Present(live, _) if live.id != finding.id => return None,
+        Sight::Present(live, _) => {
+            let group = own.iter().filter(|other| other.root == finding.root).map(|other| &other.id).collect();
+            match bench.leftovers.needed(&finding.scope, live, &group) {
                 Ok(true) => return None,
                 Ok(false) => Unit { findings: vec![Finding { held: false, ..(**finding).clone() }], ..Unit::default() },
-                Err(failure) => held(failure),
-            },
-            None if reading.complete && reading.listed => return None,
-            None => held(Failure::new(Reason::Unconfirmed, "not listed whole since its item went")),
-        },
+                Err(failure) => held(finding, failure),
+            }
+        }
     };
-    Some(Named {
-        kind,
-        name: finding.key.name.clone(),
-        scope: finding.scope.clone(),
-        application: finding.application.clone(),
-        unit,
-    })
+    Some(still(finding, ask.kind, unit))
+}
+
+/// What to ask a scope for, to learn how an open orphan stands.
+pub fn ask_again(finding: &Finding) -> Option<Ask> {
+    let kind = kinds::find(&finding.key.kind)?.kind.name();
+    let select = match kind {
+        "TableItem" => {
+            let key = finding.key.name.strip_prefix(&*finding.scope.thing)?.strip_prefix('/')?;
+            Select::Key(key.into())
+        }
+        "DnsRecord" => {
+            let mut parts = finding.id.splitn(4, '/').skip(1);
+            let (name, record_type) = (parts.next()?, parts.next()?);
+            let set = parts.next().filter(|set| !set.is_empty());
+            Select::Key(kinds::dns_record::record_key(name, record_type, set).into())
+        }
+        "HealthCheck" => Select::Key(finding.id.rsplit('/').next()?.into()),
+        _ => Select::Arn(finding.id.clone()),
+    };
+    Some(Ask { kind, select })
 }
 
 /// What is said when judging itself failed: nothing new, and nothing ends.
-pub fn panicked(table: &StateTable, memory: Option<&ScopeMemory>) -> Vec<Named> {
-    blind(table, &own_failure(), memory)
+pub fn panicked(table: &StateTable, index: &Index, memory: Option<&ScopeMemory>) -> Vec<Named> {
+    blind(table, index, &own_failure(), memory)
 }
 
 /// The table cannot be judged: whatever was open stays.
-fn blind(table: &StateTable, failure: &Failure, memory: Option<&ScopeMemory>) -> Vec<Named> {
-    own_findings(table, memory)
+fn blind(table: &StateTable, index: &Index, failure: &Failure, memory: Option<&ScopeMemory>) -> Vec<Named> {
+    own_findings(table, index, memory)
         .filter_map(|finding| {
-            let kind = kind_name(&finding.key.kind)?;
-            let unit = Unit {
-                findings: vec![Finding { held: true, ..(**finding).clone() }],
-                unknown: Some(failure.clone()),
-                ..Unit::default()
-            };
-            let application = finding.application.clone();
-            Some(Named { kind, name: finding.key.name.clone(), scope: finding.scope.clone(), application, unit })
+            let kind = kinds::find(&finding.key.kind)?.kind.name();
+            Some(still(finding, kind, held(finding, failure.clone())))
         })
         .collect()
 }
 
-fn kind_name(kind: &str) -> Option<&'static str> {
-    kinds::find(kind).map(|entry| entry.kind.name())
+fn held(finding: &Arc<Finding>, failure: Failure) -> Unit {
+    Unit { findings: vec![Finding { held: true, ..(**finding).clone() }], unknown: Some(failure), ..Unit::default() }
+}
+
+fn still(finding: &Arc<Finding>, kind: &'static str, unit: Unit) -> Named {
+    let (name, scope) = (finding.key.name.clone(), finding.scope.clone());
+    Named { kind, name, scope, application: finding.application.clone(), unit }
 }
 
 struct Context<'a, 'w> {
@@ -147,107 +163,86 @@ struct Context<'a, 'w> {
     memory: Option<&'a ScopeMemory>,
 }
 
+/// A live object that may be left over.
+struct Candidate<'a> {
+    kind: &'static str,
+    name: Arc<str>,
+    live: &'a Live,
+    scope: &'a ScopeKey,
+    /// When the reading that shows it finished.
+    seen: Timestamp,
+}
+
 impl Context<'_, '_> {
-    fn item(&self, reading: &Reading, name: &Arc<str>, open: &Open<'_>) -> Unit {
-        let mut unit = Unit::default();
-        if let Some(problem) = &self.claim.problem {
-            unit.unknown = Some(Failure::new(Reason::BadItem, &**problem));
-            hold(open, Drift::Orphaned, &mut unit.findings);
-            return unit;
-        }
-        let Some(parent) = &self.claim.parent else { return unit };
-        let read_at = reading.listed_at.unwrap_or(reading.finished);
+    fn item(&self, reading: &Reading) -> Named {
         let scope = &self.table.declared.scope;
-        match self.bench.leftovers.standing(
-            scope,
-            &self.claim.item,
-            parent,
-            read_at,
-            open.contains_key(&Drift::Orphaned),
-        ) {
-            Standing::Needed => {}
-            Standing::Unknown(failure) => {
-                unit.unknown = Some(failure);
-                hold(open, Drift::Orphaned, &mut unit.findings);
-            }
-            Standing::Suspected(failure, wanted) => {
-                unit.unknown = Some(failure);
-                unit.wanted = wanted;
-                hold(open, Drift::Orphaned, &mut unit.findings);
-            }
-            Standing::Orphaned(_) if self.table.when_parent_gone == WhenParentGone::Keep => {}
-            Standing::Orphaned(proof) => match self.settling(proof.deleted) {
-                Some(until) if open.is_empty() => {
-                    unit.converging =
-                        Some((until, format!("written a moment ago; its {} may still be on its way", parent.ask.kind)));
+        let name: Arc<str> = format!("{}/{}", scope.thing, self.claim.item.key.key).into();
+        let item = Candidate { kind: "TableItem", name, live: &self.claim.item, scope, seen: reading.finished };
+        let open = self.open("TableItem", &item.name);
+        let mut unit = Unit::default();
+        match (&self.claim.problem, &self.claim.parent) {
+            (None, Some(parent)) => {
+                if let Some(proof) = self.stand(&item, parent, &open, &mut unit)
+                    && self.table.when_parent_gone != WhenParentGone::Keep
+                {
+                    match self.settling(proof.deleted) {
+                        Some(until) if open.is_empty() => {
+                            let what = parent.ask.kind;
+                            unit.converging =
+                                Some((until, format!("written a moment ago; its {what} may still be on its way")));
+                        }
+                        _ => {
+                            let message =
+                                format!("its {} {} is gone: {}", parent.ask.kind, parent.name, proof.sentence);
+                            unit.findings.push(self.orphan(&item, parent, message, &open));
+                        }
+                    }
                 }
-                _ => {
-                    let message = format!("its {} {} is gone: {}", parent.ask.kind, parent.name, proof.sentence);
-                    unit.findings.push(self.orphan(
-                        "TableItem",
-                        name,
-                        &self.claim.item,
-                        scope,
-                        parent,
-                        message,
-                        open,
-                        reading.finished,
-                    ));
-                }
-            },
+            }
+            (problem, _) => {
+                let detail = problem.as_deref().unwrap_or("its parent cannot be read");
+                unit.unknown = Some(Failure::new(Reason::BadItem, detail));
+                hold(&open, Drift::Orphaned, &mut unit.findings);
+            }
         }
-        unit
+        Named { kind: "TableItem", name: item.name, scope: scope.clone(), application: self.application(), unit }
     }
 
     /// A piece, where something is to be said of it. It is an orphan only with its item.
     fn piece(&self, claimed: &Claimed, item_is_orphan: bool) -> Option<Named> {
-        let parent = self.claim.parent.as_ref()?;
         let entry = kinds::find(claimed.ask.kind)?;
-        let world = &self.bench.world;
-        let sight = world.sight(entry.kind, &claimed.scope, &claimed.ask);
         let name = spoken(&claimed.ask.select);
-        let open = open_findings(self.memory, &self.table.declared.environment, claimed.ask.kind, &name);
+        let open = self.open(claimed.ask.kind, &name);
+        let nothing_to_say = open.is_empty() && !item_is_orphan;
+        if nothing_to_say || self.table.when_parent_gone == WhenParentGone::Keep {
+            return None;
+        }
         let mut unit = Unit::default();
-        match sight {
-            Sight::Absent(..) => return None,
-            // An unread scope says so itself; a piece of a living parent adds nothing to it.
-            Sight::Unknown(_) if open.is_empty() && !item_is_orphan => return None,
-            Sight::Unknown(failure) => {
+        match (self.bench.world.sight(entry.kind, &claimed.scope, &claimed.ask), &self.claim.parent) {
+            (Sight::Absent(..), _) => return None,
+            (Sight::Unknown(failure), _) => {
                 unit.unknown = Some(failure);
                 hold(&open, Drift::Orphaned, &mut unit.findings);
             }
-            Sight::Present(live, reading) => {
-                if !item_is_orphan && open.is_empty() {
-                    return None;
-                }
-                match self.bench.leftovers.standing(&claimed.scope, live, parent, reading.finished, !open.is_empty()) {
-                    Standing::Needed => return None,
-                    Standing::Unknown(failure) => {
-                        unit.unknown = Some(failure);
-                        hold(&open, Drift::Orphaned, &mut unit.findings);
-                    }
-                    Standing::Suspected(failure, wanted) => {
-                        unit.unknown = Some(failure);
-                        unit.wanted = wanted;
-                        hold(&open, Drift::Orphaned, &mut unit.findings);
-                    }
-                    Standing::Orphaned(_) if !item_is_orphan => hold(&open, Drift::Orphaned, &mut unit.findings),
-                    Standing::Orphaned(_) => {
+            (Sight::Present(..), None) => {
+                unit.unknown = Some(Failure::new(Reason::BadItem, "the item that names it cannot be understood"));
+                hold(&open, Drift::Orphaned, &mut unit.findings);
+            }
+            (Sight::Present(live, reading), Some(parent)) => {
+                let kind = entry.kind.name();
+                let piece = Candidate { kind, name: name.clone(), live, scope: &claimed.scope, seen: reading.finished };
+                if self.stand(&piece, parent, &open, &mut unit).is_some() {
+                    if item_is_orphan {
                         let message = format!(
                             "made for {} {}, which is gone; nothing live refers to it",
                             parent.ask.kind, parent.name
                         );
-                        unit.findings.push(self.orphan(
-                            claimed.ask.kind,
-                            &name,
-                            live,
-                            &claimed.scope,
-                            parent,
-                            message,
-                            &open,
-                            reading.finished,
-                        ));
+                        unit.findings.push(self.orphan(&piece, parent, message, &open));
+                    } else {
+                        hold(&open, Drift::Orphaned, &mut unit.findings);
                     }
+                } else if unit.unknown.is_none() {
+                    return None;
                 }
             }
         }
@@ -258,6 +253,35 @@ impl Context<'_, '_> {
             application: self.application(),
             unit,
         })
+    }
+
+    /// The proof that a candidate is left over; what cannot be said goes into the unit.
+    fn stand(
+        &self,
+        candidate: &Candidate<'_>,
+        parent: &Parent,
+        open: &Open<'_>,
+        unit: &mut Unit,
+    ) -> Option<super::judge::Proof> {
+        // Another object of the same name has no part in an open finding.
+        let same = open.get(&Drift::Orphaned).is_some_and(|finding| finding.id == candidate.live.id);
+        match self.bench.leftovers.standing(candidate.scope, candidate.live, parent, candidate.seen, same) {
+            Standing::Needed => return None,
+            Standing::Orphaned(proof) => return Some(proof),
+            Standing::Unknown(failure) => unit.unknown = Some(failure),
+            Standing::Suspected(failure, wanted) => {
+                unit.unknown = Some(failure);
+                unit.wanted = wanted;
+            }
+        }
+        if same {
+            hold(open, Drift::Orphaned, &mut unit.findings);
+        }
+        None
+    }
+
+    fn open(&self, kind: &str, name: &Arc<str>) -> Open<'_> {
+        open_findings(self.memory, &self.table.declared.environment, kind, name)
     }
 
     /// Until when a young item may still wait for its parent; never after a proven deletion.
@@ -274,30 +298,20 @@ impl Context<'_, '_> {
         declared.map_or_else(|| parent.name.clone(), |declared| declared.application.clone())
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn orphan(
-        &self,
-        kind: &str,
-        name: &Arc<str>,
-        live: &Live,
-        scope: &ScopeKey,
-        parent: &Parent,
-        message: String,
-        open: &Open<'_>,
-        seen: Timestamp,
-    ) -> Finding {
+    fn orphan(&self, candidate: &Candidate<'_>, parent: &Parent, message: String, open: &Open<'_>) -> Finding {
         let table = &self.table.declared;
         let declared = self.bench.leftovers.index.declared_as(&table.environment, &parent.scope, &parent.ask);
         let class = self.bench.class(&table.environment);
+        let before = open.get(&Drift::Orphaned).filter(|finding| finding.id == candidate.live.id);
         Finding {
             key: FindingKey {
                 environment: table.environment.clone(),
-                kind: kind.into(),
-                name: name.clone(),
+                kind: candidate.kind.into(),
+                name: candidate.name.clone(),
                 drift: Drift::Orphaned,
             },
-            id: live.id.clone(),
-            scope: scope.clone(),
+            id: candidate.live.id.clone(),
+            scope: candidate.scope.clone(),
             severity: table.policy.severity.unwrap_or(Drift::Orphaned.severity(false, class)),
             application: self.application(),
             message: message.into(),
@@ -307,7 +321,7 @@ impl Context<'_, '_> {
                 kind: parent.ask.kind.into(),
                 name: declared.map_or_else(|| parent.name.clone(), |declared| declared.name.clone()),
             },
-            since: open.get(&Drift::Orphaned).map_or(seen, |finding| finding.since),
+            since: before.map_or(candidate.seen, |finding| finding.since),
             source: Some(table.source.clone()),
             vital: false,
             works: false,
@@ -318,10 +332,9 @@ impl Context<'_, '_> {
 }
 
 /// What a person calls a thing that was selected like this.
-fn spoken(select: &super::identity::Select) -> Arc<str> {
-    use super::identity::Select;
+fn spoken(select: &Select) -> Arc<str> {
     match select {
-        Select::Arn(arn) => super::arn::Arn::parse(arn).and_then(|arn| arn.elbv2_name()).unwrap_or(arn).into(),
+        Select::Arn(arn) => Arn::parse(arn).and_then(|arn| arn.elbv2_name()).unwrap_or(arn).into(),
         Select::Key(text) => text.replace('|', " ").trim_end().into(),
         Select::Alias(text) => text.clone(),
         Select::ReferencedBy(..) => select.to_string().into(),

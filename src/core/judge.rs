@@ -4,7 +4,9 @@
 //! when a thing of it is proven gone, and whether a thing that is as declared also works. A kind
 //! is pure: it sees readings, memory and a time, and returns values.
 
-use jiff::Timestamp;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::desired::Declared;
 use super::identity::Ask;
@@ -34,12 +36,20 @@ pub enum Judgement {
         /// The cause, where it is another thing: an address such as `dns:…` of a gone object.
         caused_by: Option<String>,
     },
-    /// Part of it works, and what is broken is usually replaced by itself (a task that died):
-    /// degraded only if it is still so after the settling time.
+    /// What is broken is usually mended by itself (a task that died, a count that was just
+    /// raised): degraded only if it is still so after `patience`.
     Unsteady {
         /// What a person reads.
         message: String,
+        /// Whether any of it still works.
+        works: bool,
+        /// How long it may take.
+        patience: SignedDuration,
+        /// Rises while it mends; the wait begins again whenever it does.
+        progress: i64,
     },
+    /// The role may never read what would tell whether it works: counted, and nothing ends by it.
+    Unchecked(Arc<str>),
     /// A rollout or job is running.
     Converging {
         /// Its deadline; past it, the thing is degraded.

@@ -17,7 +17,7 @@ use super::identity::{ObjectKey, ScopeKey};
 /// What is remembered of one live thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectMemory {
-    /// Its id when last seen.
+    /// Its id when last seen; empty for a thing that was only ever proven absent.
     pub id: Arc<str>,
     /// Which incarnation was last seen (createdAt).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,6 +30,10 @@ pub struct ObjectMemory {
     pub former: Vec<Arc<str>>,
     /// When moored first saw it.
     pub first_seen: Timestamp,
+    /// Since when every reading has proven it gone, without one that failed in between: what was
+    /// claimed must have been read since then. It begins again after a restart.
+    #[serde(skip)]
+    pub absent_since: Option<Timestamp>,
     /// Since when it is proven gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_since: Option<Timestamp>,
@@ -44,6 +48,9 @@ pub struct DeclaredMemory {
     pub changed_at: Option<Timestamp>,
 }
 
+/// Environment, kind and name of a resource.
+pub type Name = (Arc<str>, &'static str, Arc<str>);
+
 /// What is remembered of one scope.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScopeMemory {
@@ -51,11 +58,11 @@ pub struct ScopeMemory {
     pub objects: BTreeMap<ObjectKey, ObjectMemory>,
     /// Open findings of things whose home is this scope.
     pub findings: BTreeMap<FindingKey, Arc<Finding>>,
-    /// Since when partly working things have been so, by environment, kind and name. Not kept
-    /// across a restart: their settling time then begins again.
-    pub unsteady: BTreeMap<(Arc<str>, &'static str, Arc<str>), Timestamp>,
+    /// Since when unsteady things have been so, and how far they had mended by then, by
+    /// environment, kind and name. Not kept across a restart: their patience then begins again.
+    pub unsteady: BTreeMap<Name, (Timestamp, i64)>,
     /// Declarations whose home is this scope, by environment, kind and name.
-    pub declared: BTreeMap<(Arc<str>, &'static str, Arc<str>), DeclaredMemory>,
+    pub declared: BTreeMap<Name, DeclaredMemory>,
 }
 
 /// Everything remembered, by home scope; unchanged scopes are shared between passes.

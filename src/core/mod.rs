@@ -20,6 +20,8 @@ pub mod judge;
 pub mod memory;
 pub mod observation;
 pub mod orphan;
+pub mod questions;
+pub mod recall;
 pub mod redact;
 pub mod report;
 pub mod snapshot;

@@ -236,6 +236,9 @@ pub struct Observation {
     pub bound: SignedDuration,
 }
 
+/// A smaller step back of the clock is no reason to doubt an age.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(1);
+
 impl Observation {
     /// The reading, or why there is none that can be believed now.
     pub fn current(&self, now: Timestamp) -> Result<&Arc<Reading>, Failure> {
@@ -246,6 +249,10 @@ impl Observation {
             return Err(Failure::new(Reason::NotYetRead, "not read since the start"));
         };
         let age = now.duration_since(reading.finished);
+        if age < -CLOCK_SLACK {
+            // Its age cannot be known, nor what it came before.
+            return Err(Failure::new(Reason::Stale, "read in the future: the clock was set back"));
+        }
         if self.bound > SignedDuration::ZERO && age > self.bound * 3 {
             return Err(Failure::new(Reason::Stale, format!("last read {}s ago", age.as_secs())));
         }

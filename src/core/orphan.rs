@@ -1,9 +1,10 @@
 //! Orphans: what a gone parent left behind.
 //!
 //! Decides whether a live object is an orphan. It is one only when every claimant's parent is
-//! proven gone by a reading that *started* after the object's own reading finished, and nothing
-//! live outside its own group refers to it. Anything that cannot be read makes it unknown: this
-//! file is where a wrong answer would later become a wrong delete. `evaluate` calls it.
+//! proven gone by a reading that *started* after the object's own reading finished, every table
+//! that could claim it was read after the parent went, and nothing live outside its own group
+//! refers to it. Anything that cannot be read makes it unknown: this file is where a wrong answer
+//! would later become a wrong delete. `unit` and `items` call it.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::claims::ClaimIndex;
-use super::desired::{Declared, Desired, Parent};
+use super::desired::{Declared, Desired, Parent, StateTable};
 use super::identity::{Ask, ScopeKey, ScopeKind, Select};
 use super::index::Index;
 use super::judge::Proof;
@@ -33,12 +34,23 @@ pub enum Standing {
     Unknown(Failure),
 }
 
-/// How a parent stands.
-enum ParentStanding {
-    Alive,
-    Gone(Proof),
-    Unordered(ScopeKey),
-    Unknown(Failure),
+/// Why it cannot be said, and the scopes whose reading would settle it.
+type Doubt = (Failure, BTreeSet<ScopeKey>);
+
+impl From<Doubt> for Standing {
+    fn from((failure, wanted): Doubt) -> Self {
+        if wanted.is_empty() { Self::Unknown(failure) } else { Self::Suspected(failure, wanted) }
+    }
+}
+
+/// Everybody on whose behalf an object exists.
+enum Claimants {
+    /// Somebody who needs no parent.
+    Living,
+    /// These parents; none at all for a thing nobody claims.
+    Parents(BTreeSet<Parent>),
+    /// Somebody who cannot be read might.
+    Clouded(Failure),
 }
 
 /// What the orphan question is asked against.
@@ -60,51 +72,33 @@ impl<'a> Leftovers<'a> {
         Self { world, desired, claims, index, references: OnceCell::new() }
     }
 
-    /// How `live` stands, that was read in `scope` at `read_at`, as a leftover of `parent`. An
-    /// `open` finding stays on the same facts without a new order of readings.
+    /// How `live` stands, that was read in `scope` at `read_at`, as a leftover of `parent`. A
+    /// finding that is `open` for this very object stays on the same facts without new readings.
     pub fn standing(&self, scope: &ScopeKey, live: &Live, parent: &Parent, read_at: Timestamp, open: bool) -> Standing {
-        let mut wanted = BTreeSet::new();
-        let mut proof = None;
-        let claimants = self.claimants(scope, live);
-        let Claimants::Parents(claimants) = claimants else {
-            return match claimants {
-                Claimants::Living => Standing::Needed,
-                Claimants::Clouded(why) => Standing::Unknown(why),
-                Claimants::Parents(_) => Standing::Needed,
-            };
+        let mut parents = match self.claimants(scope, live) {
+            Claimants::Living => return Standing::Needed,
+            Claimants::Clouded(why) => return Standing::Unknown(why),
+            Claimants::Parents(parents) => parents,
         };
-        for claimant in std::iter::once(parent).chain(claimants.iter().filter(|claimant| *claimant != parent)) {
-            match self.parent_standing(claimant, read_at, open) {
-                ParentStanding::Alive => return Standing::Needed,
-                ParentStanding::Unknown(failure) => return Standing::Unknown(failure),
-                ParentStanding::Unordered(scope) => {
-                    wanted.insert(scope);
-                }
-                ParentStanding::Gone(known) => {
-                    proof.get_or_insert(known);
-                }
-            }
+        parents.insert(parent.clone());
+        let proof = match self.all_gone(&parents, read_at, open) {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Standing::Needed,
+            Err(doubt) => return doubt.into(),
+        };
+        if !open && let Err(doubt) = self.claims_are_newer(scope, live, &parents) {
+            return doubt.into();
         }
-        match self.referrer(scope, live, parent) {
-            Ok(None) => {}
-            Ok(Some(_)) => return Standing::Needed,
-            Err((failure, scopes)) if scopes.is_empty() => return Standing::Unknown(failure),
-            Err((failure, scopes)) => return Standing::Suspected(failure, scopes),
-        }
-        match proof {
-            Some(proof) if wanted.is_empty() => Standing::Orphaned(proof),
-            _ => Standing::Suspected(
-                Failure::new(
-                    Reason::Unconfirmed,
-                    format!("{} looks gone; waiting for a reading of it that starts after this one", parent.name),
-                ),
-                wanted,
-            ),
+        match self.referrer(scope, live, |at, referrer| self.is_leftover_of(at, referrer, parent)) {
+            Ok(None) => Standing::Orphaned(proof),
+            Ok(Some(_)) => Standing::Needed,
+            Err(doubt) => doubt.into(),
         }
     }
 
     /// Whether anything living claims `live` or refers to it, when no item names it any more.
-    pub fn needed(&self, scope: &ScopeKey, live: &Live) -> Result<bool, Failure> {
+    /// `group` are the ids of what is left over with it.
+    pub fn needed(&self, scope: &ScopeKey, live: &Live, group: &BTreeSet<&Arc<str>>) -> Result<bool, Failure> {
         match self.claimants(scope, live) {
             Claimants::Living => return Ok(true),
             Claimants::Clouded(failure) => return Err(failure),
@@ -112,101 +106,140 @@ impl<'a> Leftovers<'a> {
             Claimants::Parents(parents) if !parents.is_empty() => return Ok(true),
             Claimants::Parents(_) => {}
         }
-        let referrers = self.references.get_or_init(|| self.references());
-        let referred = live.addresses.iter().filter_map(|address| referrers.get(&**address)).flatten();
-        Ok(referred
-            .into_iter()
-            .any(|(at, referrer)| referrer.id != live.id && matches!(self.claimants(at, referrer), Claimants::Living)))
+        let referrer = self.referrer(scope, live, |_, referrer| group.contains(&referrer.id));
+        referrer.map(|found| found.is_some()).map_err(|(failure, _)| failure)
     }
 
-    /// Whether the parent is gone, by a reading that started after `read_at`.
-    fn parent_standing(&self, parent: &Parent, read_at: Timestamp, open: bool) -> ParentStanding {
-        let Some(entry) = kinds::find(parent.ask.kind) else {
-            return ParentStanding::Unknown(Failure::new(Reason::BadItem, format!("unknown kind {}", parent.ask.kind)));
-        };
-        match self.world.sight(entry.kind, &parent.scope, &parent.ask) {
-            Sight::Present(..) => ParentStanding::Alive,
-            Sight::Unknown(failure) => ParentStanding::Unknown(failure),
-            Sight::Absent(proof, reading) if open || reading.started > read_at => ParentStanding::Gone(proof),
-            Sight::Absent(..) => ParentStanding::Unordered(parent.scope.clone()),
-        }
-    }
-
-    /// Whether the parent itself is proven gone, whatever the order: what a person would see.
+    /// Where a parent stands, whatever the order of readings: what a person would see.
     pub fn parent_sight(&self, parent: &Parent) -> Option<Sight<'a>> {
         let entry = kinds::find(parent.ask.kind)?;
         Some(self.world.sight(entry.kind, &parent.scope, &parent.ask))
     }
 
-    /// Everybody on whose behalf the object exists.
+    /// A proof that every parent is gone, each by a reading that started after `read_at`; `None`
+    /// when one is alive.
+    fn all_gone(&self, parents: &BTreeSet<Parent>, read_at: Timestamp, open: bool) -> Result<Option<Proof>, Doubt> {
+        let (mut proof, mut doubt, mut early) = (None, None, BTreeSet::new());
+        for parent in parents {
+            match self.parent_sight(parent) {
+                None => doubt = Some(Failure::new(Reason::BadItem, format!("no kind is called {}", parent.ask.kind))),
+                Some(Sight::Present(..)) => return Ok(None),
+                Some(Sight::Unknown(failure)) => doubt = Some(failure),
+                Some(Sight::Absent(known, reading)) => {
+                    if !open && reading.started <= read_at {
+                        early.insert(parent.scope.clone());
+                    }
+                    proof.get_or_insert(known);
+                }
+            }
+        }
+        match (doubt, early.is_empty()) {
+            (Some(failure), _) => Err((failure, BTreeSet::new())),
+            (None, false) => {
+                let detail = "its parent looks gone; waiting for a reading of the parent that starts after this one";
+                Err((Failure::new(Reason::Unconfirmed, detail), early))
+            }
+            (None, true) => Ok(proof),
+        }
+    }
+
+    /// Claims may have been written since the parent went (a rename, a hand-over): every table
+    /// that could name the object must have been scanned since.
+    fn claims_are_newer(&self, scope: &ScopeKey, live: &Live, parents: &BTreeSet<Parent>) -> Result<(), Doubt> {
+        let gone = |parent: &Parent| self.world.memory_of(&parent.scope, &parent.ask)?.absent_since;
+        let Some(since) = parents.iter().filter_map(gone).max() else { return Ok(()) };
+        let older = self.tables_that_may_name(scope, live).filter(|table| {
+            let reading = self.world.reading(&table.declared.scope);
+            reading.is_ok_and(|reading| reading.listed_at.unwrap_or(reading.finished) <= since)
+        });
+        let wanted: BTreeSet<ScopeKey> = older.map(|table| table.declared.scope.clone()).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let detail = "its parent is gone; waiting for a scan that shows whether anybody else has claimed it since";
+        Err((Failure::new(Reason::Unconfirmed, detail), wanted))
+    }
+
+    /// Tables with a piece of this kind in this scope.
+    fn tables_that_may_name(&self, scope: &ScopeKey, live: &Live) -> impl Iterator<Item = &'a Arc<StateTable>> {
+        let (scope, kind) = (scope.clone(), live.key.kind);
+        let names =
+            move |table: &&Arc<StateTable>| table.pieces.iter().any(|piece| piece.kind == kind && piece.scope == scope);
+        self.desired.tables.iter().filter(names)
+    }
+
     fn claimants(&self, scope: &ScopeKey, live: &Live) -> Claimants {
         if self.claims.is_clouded(scope, live) {
-            return Claimants::Clouded(Failure::new(
-                Reason::BadItem,
-                "an item whose parent cannot be read names it too",
-            ));
+            let detail = "an item that cannot be understood might name it too";
+            return Claimants::Clouded(Failure::new(Reason::BadItem, detail));
         }
-        if let Some(table) = self.desired.tables.iter().find(|table| self.world.reading(&table.declared.scope).is_err())
-        {
+        let unread =
+            self.tables_that_may_name(scope, live).find(|table| self.world.reading(&table.declared.scope).is_err());
+        if let Some(table) = unread {
             let detail = format!("the table of {} cannot be read: it might name it too", table.declared.name);
             return Claimants::Clouded(Failure::new(Reason::Incomplete, detail));
         }
         let mut parents: BTreeSet<Parent> = self.claims.parents(scope, live).cloned().collect();
-        for declared in self.declarations(scope, live) {
-            match (&declared.owned_by, declared.absent) {
-                (_, true) => {}
-                (Some(owner), false) => {
-                    parents.insert(owner.clone());
-                }
-                (None, false) => return Claimants::Living,
-            }
+        let declarations = match self.declarations(scope, live) {
+            Ok(declarations) => declarations,
+            Err(failure) => return Claimants::Clouded(failure),
+        };
+        for declared in declarations.into_iter().filter(|declared| !declared.absent) {
+            match &declared.owned_by {
+                Some(owner) => parents.insert(owner.clone()),
+                None => return Claimants::Living,
+            };
         }
         Claimants::Parents(parents)
     }
 
-    /// The manifests that declare this live object, however they name it.
-    fn declarations(&self, scope: &ScopeKey, live: &Live) -> Vec<&'a Arc<Declared>> {
+    /// The manifests that declare this live object, however they name it; one that cannot be looked
+    /// up might.
+    fn declarations(&self, scope: &ScopeKey, live: &Live) -> Result<Vec<&'a Arc<Declared>>, Failure> {
         let kind = live.key.kind;
         let direct = [Select::Key(live.key.key.clone()), Select::Arn(live.id.clone())]
             .into_iter()
             .filter_map(|select| self.index.by_ask.get(&(scope.clone(), Ask { kind, select })))
             .flatten();
-        let indirect = self.index.indirect.get(scope).into_iter().flatten().filter(|declared| {
-            declared.kind.name() == kind
-                && matches!(self.world.sight(declared.kind, scope, &declared.ask()), Sight::Present(found, _) if found.id == live.id)
-        });
-        direct.chain(indirect).collect()
+        let mut found: Vec<&Arc<Declared>> = direct.collect();
+        let indirect = self.index.indirect.get(scope).into_iter().flatten();
+        for declared in indirect.filter(|declared| declared.kind.name() == kind) {
+            match self.world.sight(declared.kind, scope, &declared.ask()) {
+                Sight::Present(other, _) if other.id == live.id => found.push(declared),
+                Sight::Present(..) | Sight::Absent(..) => {}
+                Sight::Unknown(failure) => {
+                    let detail = format!("{} might declare it, but cannot be looked up: {failure}", declared.name);
+                    return Err(Failure::new(failure.reason, detail));
+                }
+            }
+        }
+        Ok(found)
     }
 
-    /// A live thing outside the parent's group that refers to `live`; or why that cannot be said,
-    /// with the scopes whose reading would.
-    #[allow(clippy::type_complexity)]
+    /// A live thing that refers to `live` and is not its `own`; every scope that could hold one must
+    /// have been read whole.
     fn referrer(
         &self,
         scope: &ScopeKey,
         live: &Live,
-        parent: &Parent,
-    ) -> Result<Option<&'a Live>, (Failure, BTreeSet<ScopeKey>)> {
+        own: impl Fn(&ScopeKey, &Live) -> bool,
+    ) -> Result<Option<&'a Live>, Doubt> {
         if live.addresses.is_empty() {
             return Ok(None);
         }
-        let may_refer = |kind: ScopeKind| match kind {
+        let neighbour = |other: &ScopeKey| other.account == scope.account && other.region == scope.region;
+        let may_refer = |other: &&ScopeKey| match other.kind {
             ScopeKind::HostedZone | ScopeKind::HealthChecks => true,
-            ScopeKind::EcsCluster => matches!(live.key.kind, "LoadBalancer" | "TargetGroup"),
-            ScopeKind::LoadBalancers | ScopeKind::Table => false,
+            ScopeKind::EcsCluster => matches!(live.key.kind, "LoadBalancer" | "TargetGroup") && neighbour(other),
+            ScopeKind::LoadBalancers => live.key.kind == "TargetGroup" && neighbour(other),
+            ScopeKind::Table => false,
         };
-        for other in self.index.scopes.keys().filter(|other| may_refer(other.kind)) {
-            if other.kind == ScopeKind::EcsCluster && (other.account != scope.account || other.region != scope.region) {
-                continue;
-            }
+        for other in self.index.scopes.keys().filter(may_refer) {
             match self.world.reading(other) {
                 Ok(reading) if reading.complete && reading.listed => {}
                 Ok(_) => {
-                    let failure = Failure::new(
-                        Reason::Unconfirmed,
-                        format!("{other} is not listed whole yet: something there might refer to it"),
-                    );
-                    return Err((failure, BTreeSet::from([other.clone()])));
+                    let detail = format!("{other} is not listed whole yet: something there might refer to it");
+                    return Err((Failure::new(Reason::Unconfirmed, detail), BTreeSet::from([other.clone()])));
                 }
                 Err(failure) => {
                     let detail = format!("{other} cannot be read ({failure}): something there might refer to it");
@@ -214,13 +247,9 @@ impl<'a> Leftovers<'a> {
                 }
             }
         }
-        let index = self.references.get_or_init(|| self.references());
-        let outside = live
-            .addresses
-            .iter()
-            .filter_map(|address| index.get(&**address))
-            .flatten()
-            .find(|(at, referrer)| referrer.id != live.id && !self.is_leftover_of(at, referrer, parent));
+        let referrers = self.references.get_or_init(|| self.references());
+        let mut found = live.addresses.iter().filter_map(|address| referrers.get(&**address)).flatten();
+        let outside = found.find(|(at, referrer)| referrer.id != live.id && !own(at, referrer));
         Ok(outside.map(|(_, referrer)| *referrer))
     }
 
@@ -243,13 +272,4 @@ impl<'a> Leftovers<'a> {
         }
         index
     }
-}
-
-enum Claimants {
-    /// Somebody who needs no parent.
-    Living,
-    /// These parents; none at all for a thing nobody claims.
-    Parents(BTreeSet<Parent>),
-    /// Somebody who cannot be read might.
-    Clouded(Failure),
 }

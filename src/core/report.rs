@@ -222,7 +222,8 @@ impl Report {
                 .converging
                 .iter()
                 .filter(|entry| {
-                    filter.thing(&entry.environment, &entry.kind, &entry.name, "") || filter.labels.contains_key("app")
+                    filter.thing(&entry.environment, &entry.kind, &entry.name, &entry.application)
+                        && labels.allow(&entry.environment, &entry.application)
                 })
                 .cloned()
                 .collect(),

@@ -30,6 +30,9 @@ pub struct Converging {
     pub until: Timestamp,
     /// What a person reads.
     pub message: Arc<str>,
+    /// The application it is part of.
+    #[serde(skip)]
+    pub application: Arc<str>,
 }
 
 /// A resource that cannot be judged.
@@ -123,8 +126,6 @@ pub struct IgnoreView {
     pub environment: Arc<str>,
     /// Its last moment.
     pub expires: Timestamp,
-    /// Whether it matches anything now.
-    pub used: bool,
 }
 
 /// Everything one evaluation says.

@@ -15,8 +15,8 @@ use super::desired::{Class, Declared, Environment};
 use super::drift::{Drift, FieldDrift, Finding, FindingKey, Root, Severity, State};
 use super::identity::{ObjectKey, ScopeKey, ScopeKind};
 use super::judge::Judgement;
-use super::memory::{DeclaredMemory, ScopeMemory};
-use super::observation::{Failure, Live, Reading, Reason};
+use super::memory::{DeclaredMemory, Name, ScopeMemory};
+use super::observation::{Failure, Live, Reason};
 use super::orphan::{Leftovers, Standing};
 use super::world::{Sight, World};
 
@@ -27,12 +27,14 @@ pub struct Unit {
     pub findings: Vec<Finding>,
     /// On its way until then.
     pub converging: Option<(Timestamp, String)>,
+    /// Whether that passes through other values than declared (a rollout, a fresh declaration).
+    pub rolling: bool,
     /// Why it, or part of it, cannot be judged.
     pub unknown: Option<Failure>,
     /// Fields that the role can never read: why.
     pub unchecked: Vec<Arc<str>>,
-    /// Partly working since then.
-    pub unsteady: Option<Timestamp>,
+    /// Unsteady since then, and how far it had mended.
+    pub unsteady: Option<(Timestamp, i64)>,
     /// Scopes whose reading would settle a suspicion.
     pub wanted: BTreeSet<ScopeKey>,
 }
@@ -110,28 +112,26 @@ pub fn own_failure() -> Failure {
 pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory>) -> Unit {
     let open = open_findings(memory, &declared.environment, declared.kind.name(), &declared.name);
     let settling = settling(declared, bench, memory);
-    let mut unit = Unit::default();
+    // How long something was unsteady survives a reading that failed.
+    let unsteady = memory.and_then(|memory| memory.unsteady.get(&declaration_key(declared))).copied();
+    let mut unit = Unit { unsteady, ..Unit::default() };
     match bench.world.sight(declared.kind, &declared.scope, &declared.ask()) {
         Sight::Unknown(failure) => {
             unit.unknown = Some(failure);
-            for drift in Drift::ALL {
-                hold(&open, *drift, &mut unit.findings);
-            }
+            Drift::ALL.iter().for_each(|drift| hold(&open, *drift, &mut unit.findings));
         }
-        Sight::Absent(..) if declared.absent => {}
+        Sight::Absent(..) if declared.absent => unit.unsteady = None,
         Sight::Absent(proof, reading) => match settling {
-            Some(until) if !open.contains_key(&Drift::Missing) => {
+            // Only what never was there may still be on its way.
+            Some(until) if !open.contains_key(&Drift::Missing) && !proof.deleted && !was_there(declared, bench) => {
                 unit.converging = Some((until, format!("declared a moment ago; {}", proof.sentence)));
             }
             _ => {
-                let mut finding = finding(declared, bench, &open, Drift::Missing, proof.sentence, reading.finished);
-                finding.works = false;
-                if let Some(owner) = &declared.owned_by
-                    && matches!(bench.leftovers.parent_sight(owner), Some(Sight::Absent(..)))
-                {
-                    finding.root = Root { kind: owner.ask.kind.into(), name: owner.name.clone() };
-                }
-                unit.findings.push(finding);
+                unit.unsteady = None;
+                let mut missing = finding(declared, bench, &open, Drift::Missing, proof.sentence, reading.finished);
+                missing.works = false;
+                missing.root = missing_root(declared, bench, &open).unwrap_or(missing.root);
+                unit.findings.push(missing);
             }
         },
         Sight::Present(live, reading) if declared.absent => {
@@ -139,112 +139,165 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
             unit.findings.push(finding(declared, bench, &open, Drift::Unexpected, message, reading.finished));
         }
         Sight::Present(live, reading) => {
-            let unsteady = memory.and_then(|memory| memory.unsteady.get(&declaration_key(declared))).copied();
-            unit.unsteady = unsteady;
-            present(declared, live, reading, bench, &open, settling, &mut unit);
+            Present { declared, live, seen: reading.finished, bench, open: &open }.judge(settling, &mut unit)
         }
     }
     unit
 }
 
-fn present(
-    declared: &Declared,
-    live: &Live,
-    reading: &Reading,
-    bench: &Bench<'_>,
-    open: &Open<'_>,
-    settling: Option<Timestamp>,
-    unit: &mut Unit,
-) {
-    let seen = reading.finished;
-    if let Some(owner) = &declared.owned_by {
-        let was_open = open.contains_key(&Drift::Orphaned);
-        match bench.leftovers.standing(&declared.scope, live, owner, seen, was_open) {
-            Standing::Needed => {}
-            Standing::Orphaned(proof) => {
-                let message = format!(
-                    "its owner {}/{} is gone ({}); nothing live refers to it",
-                    owner.ask.kind, owner.name, proof.sentence
-                );
-                let mut orphan = finding(declared, bench, open, Drift::Orphaned, message, seen);
-                orphan.root = Root { kind: owner.ask.kind.into(), name: owner.name.clone() };
-                unit.findings.push(orphan);
-                return;
-            }
-            Standing::Suspected(failure, scopes) => {
-                unit.wanted = scopes;
-                unit.unknown = Some(failure);
-                hold(open, Drift::Orphaned, &mut unit.findings);
-            }
-            Standing::Unknown(failure) => {
-                unit.unknown = Some(failure);
-                hold(open, Drift::Orphaned, &mut unit.findings);
+/// Whether moored has seen it: then its loss is a loss, whatever was edited since.
+fn was_there(declared: &Declared, bench: &Bench<'_>) -> bool {
+    bench.world.memory_of(&declared.scope, &declared.ask()).is_some_and(|known| !known.id.is_empty())
+}
+
+/// A missing thing whose owner is gone belongs to the owner's group; while the owner cannot be
+/// read, to the group that it was in.
+fn missing_root(declared: &Declared, bench: &Bench<'_>, open: &Open<'_>) -> Option<Root> {
+    let owner = declared.owned_by.as_ref()?;
+    match bench.leftovers.parent_sight(owner)? {
+        Sight::Absent(..) => Some(Root { kind: owner.ask.kind.into(), name: owner.name.clone() }),
+        Sight::Unknown(_) => open.get(&Drift::Missing).map(|finding| finding.root.clone()),
+        Sight::Present(..) => None,
+    }
+}
+
+/// A declared thing that is there.
+struct Present<'a, 'w> {
+    declared: &'a Declared,
+    live: &'a Live,
+    seen: Timestamp,
+    bench: &'a Bench<'w>,
+    open: &'a Open<'a>,
+}
+
+impl Present<'_, '_> {
+    fn judge(&self, settling: Option<Timestamp>, unit: &mut Unit) {
+        if self.is_left_over(unit) {
+            return;
+        }
+        let before = unit.unsteady.take();
+        let mut doubt = false;
+        for judgement in self.declared.kind.judge(self.declared, self.live, &self.bench.world) {
+            self.take(judgement, before, unit, &mut doubt);
+        }
+        if let Some(until) = settling {
+            unit.rolling = true;
+            unit.converging.get_or_insert((until, "declared a moment ago".to_owned()));
+        }
+        self.compare(unit);
+        for drift in [Drift::Degraded, Drift::Latent] {
+            if doubt && unit.findings.iter().all(|finding| finding.key.drift != drift) {
+                hold(self.open, drift, &mut unit.findings);
             }
         }
     }
-    let mut cannot_judge = false;
-    let unsteady_before = unit.unsteady.take();
-    for judgement in declared.kind.judge(declared, live, &bench.world) {
+
+    /// Whether it is only there because its owner was.
+    fn is_left_over(&self, unit: &mut Unit) -> bool {
+        let Some(owner) = &self.declared.owned_by else { return false };
+        let open = self.open.get(&Drift::Orphaned).is_some_and(|finding| finding.id == self.declared.id);
+        let (failure, wanted) =
+            match self.bench.leftovers.standing(&self.declared.scope, self.live, owner, self.seen, open) {
+                Standing::Needed => return false,
+                Standing::Orphaned(proof) => {
+                    let message = format!(
+                        "its owner {}/{} is gone ({}); nothing live refers to it",
+                        owner.ask.kind, owner.name, proof.sentence
+                    );
+                    let mut orphan = self.finding(Drift::Orphaned, message);
+                    orphan.root = Root { kind: owner.ask.kind.into(), name: owner.name.clone() };
+                    unit.findings.push(orphan);
+                    return true;
+                }
+                Standing::Suspected(failure, wanted) => (failure, wanted),
+                Standing::Unknown(failure) => (failure, BTreeSet::new()),
+            };
+        unit.wanted = wanted;
+        unit.unknown = Some(failure);
+        hold(self.open, Drift::Orphaned, &mut unit.findings);
+        false
+    }
+
+    fn take(&self, judgement: Judgement, before: Option<(Timestamp, i64)>, unit: &mut Unit, doubt: &mut bool) {
         match judgement {
             Judgement::Degraded { message, works, caused_by } => {
-                let mut degraded = finding(declared, bench, open, Drift::Degraded, message, seen);
+                let mut degraded = self.finding(Drift::Degraded, message);
                 degraded.works = works;
-                if let Some(root) = caused_by.and_then(|address| root_of_address(bench, &address)) {
+                if let Some(root) = caused_by.and_then(|address| root_of_address(self.bench, &address)) {
                     degraded.root = root;
                 }
                 push_once(&mut unit.findings, degraded);
             }
-            Judgement::Unsteady { message } => {
-                let since = *unit.unsteady.insert(unsteady_before.unwrap_or(seen));
-                let until = since.saturating_add(declared.policy.settle).unwrap_or(since);
-                if until > bench.world.now && !open.contains_key(&Drift::Degraded) {
+            Judgement::Unsteady { message, works, patience, progress } => {
+                let (since, _) = *unit.unsteady.insert(match before {
+                    Some((since, mended)) if progress <= mended => (since, mended),
+                    _ => (self.seen, progress),
+                });
+                let until = since.saturating_add(patience).unwrap_or(since);
+                if until > self.bench.world.now && !self.open.contains_key(&Drift::Degraded) {
                     unit.converging = Some((until, message));
                 } else {
-                    push_once(&mut unit.findings, finding(declared, bench, open, Drift::Degraded, message, seen));
+                    push_once(&mut unit.findings, Finding { works, ..self.finding(Drift::Degraded, message) });
                 }
             }
-            Judgement::Latent { message } => {
-                push_once(&mut unit.findings, finding(declared, bench, open, Drift::Latent, message, seen));
+            Judgement::Converging { until, message } => {
+                // What did not work before the rollout began does not work until it is done.
+                if let Some(open) = self.open.get(&Drift::Degraded) {
+                    let message =
+                        format!("{}; {message}", open.message.split("; rolling out").next().unwrap_or_default());
+                    push_once(
+                        &mut unit.findings,
+                        Finding { works: open.works, ..self.finding(Drift::Degraded, message) },
+                    );
+                }
+                unit.rolling = true;
+                unit.converging = Some((until, message));
             }
-            Judgement::Converging { until, message } => unit.converging = Some((until, message)),
+            Judgement::Latent { message } => push_once(&mut unit.findings, self.finding(Drift::Latent, message)),
+            Judgement::Unchecked(why) => {
+                *doubt = true;
+                unit.unchecked.push(why);
+            }
             Judgement::Unknown(failure) => {
-                cannot_judge = true;
+                *doubt = true;
                 unit.unknown.get_or_insert(failure);
             }
         }
     }
-    if let Some(until) = settling {
-        unit.converging.get_or_insert((until, "declared a moment ago".to_owned()));
-    }
-    let comparison = compare(declared.expects.iter().filter(|(path, _)| !declared.kind.judges(path)), &live.fields);
-    unit.unchecked = comparison.unchecked;
-    let was_open = open.get(&Drift::Changed);
-    if let Some((path, why)) = comparison.unknown.first() {
-        let more = comparison.unknown.len() - 1;
-        let detail = if more == 0 { format!("{path}: {why}") } else { format!("{path} and {more} more: {why}") };
-        unit.unknown.get_or_insert(Failure::new(Reason::Incomplete, detail));
-    }
-    let blind = comparison
-        .unknown
-        .iter()
-        .any(|(path, _)| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == **path)));
-    match (comparison.differing.is_empty(), was_open) {
-        // A rollout passes through other values; what was wrong before it began stays open.
-        (false, None) if unit.converging.is_some() => {}
-        (false, _) => {
-            let mut changed = finding(declared, bench, open, Drift::Changed, summary(&comparison.differing), seen);
-            changed.fields = comparison.differing;
-            unit.findings.push(changed);
+
+    fn compare(&self, unit: &mut Unit) {
+        let latent = unit.findings.iter().any(|finding| finding.key.drift == Drift::Latent);
+        let compared = self.declared.expects.iter().filter(|(path, _)| {
+            // A revision that waits to be deployed is latent, not changed.
+            let waits = latent && path == "taskDefinition.revision";
+            !(waits || self.declared.kind.judges(path))
+        });
+        let comparison = compare(compared, &self.live.fields);
+        let was_open = self.open.get(&Drift::Changed);
+        let blind =
+            |path: &str| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == *path));
+        let is_blind = comparison.unknown.iter().chain(&comparison.unchecked).any(|(path, _)| blind(path));
+        unit.unchecked.extend(comparison.unchecked.into_iter().map(|(_, why)| why));
+        if let Some((path, why)) = comparison.unknown.first() {
+            let more = comparison.unknown.len() - 1;
+            let detail = if more == 0 { format!("{path}: {why}") } else { format!("{path} and {more} more: {why}") };
+            unit.unknown.get_or_insert(Failure::new(Reason::Incomplete, detail));
         }
-        (true, Some(_)) if blind => hold(open, Drift::Changed, &mut unit.findings),
-        (true, _) => {}
-    }
-    if cannot_judge {
-        for drift in [Drift::Degraded, Drift::Latent] {
-            if unit.findings.iter().all(|finding| finding.key.drift != drift) {
-                hold(open, drift, &mut unit.findings);
+        match (comparison.differing.is_empty(), was_open) {
+            // A rollout passes through other values; what was wrong before it began stays open.
+            (false, None) if unit.rolling => {}
+            (false, _) => {
+                let mut changed = self.finding(Drift::Changed, summary(&comparison.differing));
+                changed.fields = comparison.differing;
+                unit.findings.push(changed);
             }
+            (true, Some(_)) if is_blind => hold(self.open, Drift::Changed, &mut unit.findings),
+            (true, _) => {}
         }
+    }
+
+    fn finding(&self, drift: Drift, message: String) -> Finding {
+        finding(self.declared, self.bench, self.open, drift, message, self.seen)
     }
 }
 
@@ -306,7 +359,7 @@ pub fn remember(declared: &Declared, memory: Option<&ScopeMemory>, seasoned: boo
 }
 
 /// How a declaration is named in memory.
-pub fn declaration_key(declared: &Declared) -> (Arc<str>, &'static str, Arc<str>) {
+pub fn declaration_key(declared: &Declared) -> Name {
     (declared.environment.clone(), declared.kind.name(), declared.name.clone())
 }
 

@@ -57,6 +57,11 @@ pub struct Daemon {
     readers: BTreeMap<ScopeKey, Box<dyn Scope>>,
     failures: BTreeMap<ScopeKey, u32>,
     last_read: BTreeMap<ScopeKey, Timestamp>,
+    /// Calls of each scope's last good reading: neighbours share a budget.
+    calls: BTreeMap<ScopeKey, u32>,
+    /// How often in a row a scope was wanted without settling anything.
+    wanted: BTreeMap<ScopeKey, u32>,
+    last_now: Timestamp,
     board: board::Sender<Option<Arc<Published>>>,
     started: Timestamp,
     turn: u64,
@@ -77,6 +82,9 @@ impl Daemon {
             readers: BTreeMap::new(),
             failures: BTreeMap::new(),
             last_read: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            last_now: started,
             board,
             started,
             turn: 0,
@@ -99,6 +107,7 @@ impl Daemon {
         self.conclude();
         self.plan();
         loop {
+            self.mind_the_clock();
             self.start_due(&report);
             let wait = self.until_next();
             let clock = self.shared.clock.clone();
@@ -125,15 +134,36 @@ impl Daemon {
         info!(event = "stopping", "asked to stop; open findings are kept");
     }
 
-    /// Evaluates, publishes, and plans what the evaluation wants.
+    /// Evaluates, publishes, and plans what the evaluation wants. A scope that is wanted again and
+    /// again is read less and less often: its budget belongs to the others too.
     fn conclude(&mut self) {
         let now = self.shared.clock.now();
+        self.watch.is_due(now);
         tokio::task::block_in_place(|| self.watch.evaluate(now));
         self.publish();
-        for key in self.watch.wanted() {
-            let earliest = self.last_read.get(&key).map_or(now, |at| later(*at, pace::SOON));
+        let wanted = self.watch.wanted();
+        self.wanted.retain(|key, _| wanted.contains(key));
+        for key in wanted {
+            if self.queue.is_running(&key) {
+                continue;
+            }
+            let tries = self.wanted.get(&key).copied().unwrap_or_default();
+            let gap = pace::SOON.saturating_mul(1 << tries.min(6)).min(self.options.resync);
+            let earliest = self.last_read.get(&key).map_or(now, |at| later(*at, gap));
             self.queue.schedule(&key, earliest.max(now));
         }
+    }
+
+    /// A clock that was set back must not stop the readings until it is where it was.
+    fn mind_the_clock(&mut self) {
+        let now = self.shared.clock.now();
+        if self.last_now.duration_since(now) > SignedDuration::from_secs(1) {
+            warn!(event = "clock_set_back", by = %self.last_now.duration_since(now), "reading everything again");
+            self.queue = Queue::after(std::mem::take(&mut self.queue));
+            self.last_read.clear();
+            self.plan();
+        }
+        self.last_now = now;
     }
 
     fn publish(&mut self) {
@@ -165,6 +195,10 @@ impl Daemon {
             let reader = self.readers.remove(&key).unwrap_or_else(|| scopes::open(&key));
             let asks = self.watch.asks(&key);
             self.last_read.insert(key.clone(), now);
+            if self.watch.wanted().contains(&key) {
+                let tries = self.wanted.entry(key.clone()).or_default();
+                *tries = tries.saturating_add(1);
+            }
             let Some(account) = self.watch.account(&key).cloned() else {
                 let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");
                 self.take(Done { key, reader: Some(reader), result: Err(failure), identity: None });
@@ -194,7 +228,13 @@ impl Daemon {
             ),
             Err(_) => (0, Duration::ZERO),
         };
-        let interval = pace::interval(wish, calls, self.shared.budgets.rate(&key.account, service(key.kind)));
+        if done.result.is_ok() {
+            self.calls.insert(key.clone(), calls);
+        }
+        let shared_budget =
+            |other: &&ScopeKey| other.account == key.account && service(other.kind) == service(key.kind);
+        let together = self.calls.iter().filter(|(other, _)| shared_budget(other)).map(|(_, calls)| calls).sum();
+        let interval = pace::interval(wish, together, self.shared.budgets.rate(&key.account, service(key.kind)));
         let wait = match &done.result {
             Ok(_) => {
                 self.failures.remove(&key);
@@ -225,6 +265,7 @@ impl Daemon {
         self.readers.retain(|key, _| index.scopes.contains_key(key));
         self.failures.retain(|key, _| index.scopes.contains_key(key));
         self.last_read.retain(|key, _| index.scopes.contains_key(key));
+        self.calls.retain(|key, _| index.scopes.contains_key(key));
         for key in index.scopes.keys() {
             if !self.queue.knows(key) {
                 self.turn += 1;
@@ -244,16 +285,22 @@ impl Daemon {
         for rejected in &loaded.rejected {
             warn!(event = "manifests_rejected", root = %rejected.root, problems = rejected.problems.len(), first = rejected.problems.first().map(|problem| problem.message.as_str()), "the last good revision stays in force");
         }
-        match loaded.desired {
-            Some(desired) if *self.watch.desired != desired => {
+        for warning in &loaded.warnings {
+            warn!(event = "manifests_warning", %warning);
+        }
+        if let Some(desired) = loaded.desired.filter(|desired| *self.watch.desired != *desired) {
+            let before: Vec<_> = self.watch.desired.revisions.iter().map(|revision| revision.digest.clone()).collect();
+            let after = desired.revisions.iter().map(|revision| revision.digest.clone());
+            if !after.eq(before) {
                 info!(event = "manifests_accepted", resources = desired.resources.len(), "a new revision is in force");
-                self.shared
-                    .budgets
-                    .declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-                self.watch.declare(desired);
-                self.plan();
             }
-            Some(_) | None => {}
+            self.shared
+                .budgets
+                .declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
+            let dropped = self.watch.declare(desired);
+            self.plan();
+            let now = self.shared.clock.now();
+            dropped.iter().for_each(|key| self.queue.schedule(key, now));
         }
         self.conclude();
     }

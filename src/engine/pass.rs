@@ -1,7 +1,7 @@
 //! One pass over the scopes, for `check` and `show`.
 //!
-//! Decides the order: tables first (their items say what to ask for), then everything that may be
-//! left over, then the parents. So each parent is read after what it may have left behind, and
+//! Decides the order: tables and zones first (they say what else to ask for), then everything that
+//! may be left over, then the parents. So each parent is read after what it may have left behind, and
 //! staleness finds fewer orphans, never more.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,12 +10,17 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::pace;
 use super::reader::{self, Shared};
 use super::watch::Watch;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Reason};
 use crate::scopes::{self, Scope};
+
+/// A single pass has no next reading that could be late.
+const NEVER_STALE: Duration = Duration::ZERO;
+
+/// How often a suspicion may ask for more: a fresh scan, then its parents, then what refers to it.
+const ROUNDS: usize = 3;
 
 /// The most scopes that are read at once; budgets pace the calls themselves.
 const AT_ONCE: usize = 32;
@@ -25,7 +30,6 @@ const AT_ONCE: usize = 32;
 pub async fn pass(
     watch: &mut Watch,
     shared: &Arc<Shared>,
-    resync: Duration,
     only: impl Fn(&ScopeKey) -> bool,
     mut progress: impl FnMut(u64, u64, &str),
 ) {
@@ -37,37 +41,40 @@ pub async fn pass(
         if wave.is_empty() {
             continue;
         }
-        read_all(watch, shared, resync, wave, &mut readers, |message| {
+        read_all(watch, shared, wave, &mut readers, |message| {
             done += 1;
             progress(done, total, message);
         })
         .await;
         watch.evaluate(shared.clock.now());
     }
-    for _ in 0..2 {
+    for _ in 0..ROUNDS {
         let wanted: BTreeSet<ScopeKey> = watch.wanted().into_iter().filter(|key| scopes.contains(key)).collect();
         if wanted.is_empty() {
             break;
         }
-        read_all(watch, shared, resync, wanted, &mut readers, |message| progress(done, total, message)).await;
-        watch.evaluate(shared.clock.now());
+        for wave in waves(&wanted, &watch.parents()) {
+            read_all(watch, shared, wave, &mut readers, |message| progress(done, total, message)).await;
+            watch.evaluate(shared.clock.now());
+        }
     }
 }
 
-/// Tables, then what is nobody's parent, then parents.
-fn waves(scopes: &BTreeSet<ScopeKey>, parents: &BTreeSet<ScopeKey>) -> [BTreeSet<ScopeKey>; 3] {
+/// Tables (their items say what to ask for), zones (their records say which checks), then what is
+/// nobody's parent, then parents.
+fn waves(scopes: &BTreeSet<ScopeKey>, parents: &BTreeSet<ScopeKey>) -> [BTreeSet<ScopeKey>; 4] {
     let rank = |key: &ScopeKey| match key.kind {
         ScopeKind::Table => 0,
-        _ if parents.contains(key) => 2,
-        _ => 1,
+        _ if parents.contains(key) => 3,
+        ScopeKind::HostedZone => 1,
+        _ => 2,
     };
-    [0, 1, 2].map(|wanted| scopes.iter().filter(|key| rank(key) == wanted).cloned().collect())
+    [0, 1, 2, 3].map(|wanted| scopes.iter().filter(|key| rank(key) == wanted).cloned().collect())
 }
 
 async fn read_all(
     watch: &mut Watch,
     shared: &Arc<Shared>,
-    resync: Duration,
     keys: BTreeSet<ScopeKey>,
     readers: &mut BTreeMap<ScopeKey, Box<dyn Scope>>,
     mut progress: impl FnMut(&str),
@@ -86,14 +93,14 @@ async fn read_all(
                 None => {
                     let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");
                     let mut done = reader::Done { key, reader: None, result: Err(failure), identity: None };
-                    watch.observe(&mut done, resync, shared.clock.now());
+                    watch.observe(&mut done, NEVER_STALE, shared.clock.now());
                 }
             }
         }
         let Some(joined) = running.join_next().await else { break };
         let Ok(mut done) = joined else { continue };
         let now = shared.clock.now();
-        watch.observe(&mut done, pace::bound(resync, Duration::ZERO), now);
+        watch.observe(&mut done, NEVER_STALE, now);
         progress(&done.key.to_string());
         if let Some(reader) = done.reader.take() {
             readers.insert(done.key, reader);
@@ -109,9 +116,10 @@ mod tests {
     fn tables_are_read_first_and_parents_last() {
         let table = ScopeKey::new(ScopeKind::Table, "1", "eu-west-1", "deployments");
         let zone = ScopeKey::new(ScopeKind::HostedZone, "1", "global", "example.com");
+        let checks = ScopeKey::new(ScopeKind::HealthChecks, "1", "global", "");
         let cluster = ScopeKey::new(ScopeKind::EcsCluster, "1", "eu-west-1", "wonderland");
-        let all = BTreeSet::from([cluster.clone(), zone.clone(), table.clone()]);
+        let all = BTreeSet::from([cluster.clone(), zone.clone(), table.clone(), checks.clone()]);
         let waves = waves(&all, &BTreeSet::from([cluster.clone()]));
-        assert_eq!(waves, [BTreeSet::from([table]), BTreeSet::from([zone]), BTreeSet::from([cluster])]);
+        assert_eq!(waves, [table, zone, checks, cluster].map(|key| BTreeSet::from([key])));
     }
 }

@@ -18,6 +18,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// A queue without wishes that still holds what `before` is reading.
+    pub fn after(before: Self) -> Self {
+        Self { due: BTreeMap::new(), running: before.running }
+    }
+
     /// Wishes for a reading at `at`; an earlier wish stays.
     pub fn schedule(&mut self, key: &ScopeKey, at: Timestamp) {
         let entry = self.due.entry(key.clone()).or_insert(at);

@@ -57,8 +57,8 @@ pub struct Done {
     pub reader: Option<Box<dyn Scope>>,
     /// What was read.
     pub result: Result<Reading, Failure>,
-    /// What STS said of the account.
-    pub identity: Option<Identity>,
+    /// What STS said of the account, by the key of the credentials that were used.
+    pub identity: Option<(Arc<str>, Identity)>,
 }
 
 impl Shared {
@@ -86,7 +86,7 @@ impl Shared {
 
     /// What STS says of an account; asked at most once in `identity_age`, however many scopes ask.
     pub async fn identity(&self, account: &Account, region: &str) -> Identity {
-        let slot = self.identities.lock().await.entry(account.id.clone()).or_default().clone();
+        let slot = self.identities.lock().await.entry(account.identity_key()).or_default().clone();
         let mut slot = slot.lock().await;
         let now = self.clock.now();
         if let Some(known) = &*slot {
@@ -123,7 +123,7 @@ pub async fn read(
     asks: Arc<Asks>,
     mut reader: Box<dyn Scope>,
 ) -> Done {
-    let task_key = key.clone();
+    let (task_key, credentials) = (key.clone(), account.identity_key());
     let task = tokio::spawn(async move {
         let identity = shared.identity(&account, &task_key.region).await;
         if let Err(failure) = identity.believe() {
@@ -143,7 +143,9 @@ pub async fn read(
         (reader, result, identity)
     });
     match task.await {
-        Ok((reader, result, identity)) => Done { key, reader: Some(reader), result, identity: Some(identity) },
+        Ok((reader, result, identity)) => {
+            Done { key, reader: Some(reader), result, identity: Some((credentials, identity)) }
+        }
         Err(_) => {
             let failure = Failure::new(
                 Reason::Panicked,

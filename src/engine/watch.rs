@@ -31,7 +31,7 @@ pub struct Watch {
     pub index: Arc<Index>,
     /// What was read.
     pub observations: Observations,
-    /// What STS said of each account.
+    /// What STS said, by the key of the credentials (`Account::identity_key`).
     pub identities: BTreeMap<Arc<str>, Identity>,
     /// Failed readings by scope and reason.
     pub failures: BTreeMap<(ScopeKey, &'static str), u64>,
@@ -60,22 +60,24 @@ impl Watch {
         }
     }
 
-    /// Puts a new desired state in force; everything is judged again on what was read before.
-    pub fn declare(&mut self, desired: Desired) {
-        self.index = Arc::new(Index::new(&desired));
+    /// Puts a new desired state in force; everything is judged again on what was read before. A
+    /// reading that lacks what is now asked for is dropped: what it does not say is not known.
+    pub fn declare(&mut self, desired: Desired) -> BTreeSet<ScopeKey> {
+        let before = std::mem::replace(&mut self.index, Arc::new(Index::new(&desired)));
         self.desired = Arc::new(desired);
         let index = self.index.clone();
-        self.observations.retain(|scope, _| index.scopes.contains_key(scope));
+        let outgrown = |scope: &ScopeKey| match (before.scopes.get(scope), index.scopes.get(scope)) {
+            (Some(old), Some(new)) => needs_more(&old.asks, &new.asks),
+            _ => true,
+        };
+        let dropped: BTreeSet<ScopeKey> = index.scopes.keys().filter(|scope| outgrown(scope)).cloned().collect();
+        self.observations.retain(|scope, _| index.scopes.contains_key(scope) && !dropped.contains(scope));
         self.failures.retain(|(scope, _), _| index.scopes.contains_key(scope));
-        let accounts: BTreeSet<&Arc<str>> = self
-            .desired
-            .environments
-            .values()
-            .flat_map(|environment| environment.accounts.values())
-            .map(|account| &account.id)
-            .collect();
-        self.identities.retain(|account, _| accounts.contains(account));
+        let accounts = self.desired.environments.values().flat_map(|environment| environment.accounts.values());
+        let credentials: BTreeSet<Arc<str>> = accounts.map(Account::identity_key).collect();
+        self.identities.retain(|key, _| credentials.contains(key));
         self.evaluation = None;
+        dropped
     }
 
     /// The account that a scope is read with: the first environment's that shares it.
@@ -96,8 +98,8 @@ impl Watch {
 
     /// Takes the outcome of one reading. `bound` is the longest time to the next one and its end.
     pub fn observe(&mut self, done: &mut Done, bound: Duration, now: Timestamp) {
-        if let Some(identity) = done.identity.take() {
-            self.identify(identity);
+        if let Some((credentials, identity)) = done.identity.take() {
+            self.identify(credentials, identity);
         }
         if !self.index.scopes.contains_key(&done.key) {
             return;
@@ -125,8 +127,8 @@ impl Watch {
         self.changed.insert(done.key.clone());
     }
 
-    fn identify(&mut self, identity: Identity) {
-        let before = self.identities.insert(identity.account.clone(), identity.clone());
+    fn identify(&mut self, credentials: Arc<str>, identity: Identity) {
+        let before = self.identities.insert(credentials, identity.clone());
         if before.map(|before| before.state) == Some(identity.state) {
             return;
         }
@@ -251,4 +253,17 @@ fn log(event: &Event) {
         source,
         detail = %finding.message,
     );
+}
+
+/// Whether a reading that answered the old asks cannot answer the new ones: a detail, a plain
+/// attribute or a value to show was not kept. New names alone are asked for at the next reading.
+fn needs_more(old: &Asks, new: &Asks) -> bool {
+    let facets = |asks: &Asks| -> BTreeSet<_> {
+        asks.things.iter().flat_map(|(ask, facets)| facets.iter().map(move |facet| (ask.clone(), *facet))).collect()
+    };
+    (new.scan && !old.scan)
+        || !new.plain.is_subset(&old.plain)
+        || new.visible != old.visible
+        || !new.definitions.is_subset(&old.definitions)
+        || !facets(new).is_subset(&facets(old))
 }

@@ -4,10 +4,12 @@
 //! (`live.rs`), when it is proven gone and whether it works (`mod.rs`). Pure: no client, no clock,
 //! no file. The loader calls [`KindEntry::declare`], scopes call `live`, `core` calls the rest.
 
+pub mod detail;
 pub mod dns_record;
 pub mod ecs_service;
 pub mod health_check;
 pub mod load_balancer;
+pub mod patience;
 pub mod setting;
 pub mod state_table;
 pub mod table_item;

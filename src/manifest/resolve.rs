@@ -175,11 +175,10 @@ fn revision(root: &Parsed) -> Revision {
 fn digest(document: &ResourceDocument, environment: &str, redactor: &Redactor) -> u64 {
     let mut hasher = Sha256::new();
     write_node(document.spec(environment), &mut hasher);
-    for field in ["policy", "ownedBy"] {
-        match document.document.get(field) {
-            Some(node) => write_node(node, &mut hasher),
-            None => hasher.update([0u8]),
-        }
+    // Policy is about moored, not about the thing: a new runbook gives nothing time to settle.
+    match document.document.get("ownedBy") {
+        Some(node) => write_node(node, &mut hasher),
+        None => hasher.update([0u8]),
     }
     hasher.update([u8::from(document.envelope.absent)]);
     redactor.fingerprint(&hasher.finalize())

@@ -119,7 +119,8 @@ fn the_digest_changes_with_what_is_declared_and_with_nothing_else() {
     assert_eq!(digest(&SERVICE.replace("cluster: wonderland", "cluster: \"wonderland\" # quoted")), before);
     assert_eq!(digest(&SERVICE.replace("{min: 2, max: 6}", "{max: 6, min: 2}")), before);
     assert_ne!(digest(&SERVICE.replace("max: 6", "max: 7")), before);
-    assert_ne!(digest(&SERVICE.replace("vital: true", "vital: false")), before);
+    // Policy is about moored: a new severity or runbook gives the thing no time to settle.
+    assert_eq!(digest(&SERVICE.replace("vital: true", "vital: false")), before);
 }
 
 #[test]

@@ -193,6 +193,7 @@ mod tests {
             addresses: vec!["dns:api".into()],
             former: Vec::new(),
             first_seen: at(0),
+            absent_since: None,
             gone_since: Some(at(1)),
         };
         let declared = DeclaredMemory { digest: u64::MAX, changed_at: Some(at(2)) };

@@ -32,7 +32,8 @@ fn a_platform_in_sync_exits_0_and_says_so() {
 fn a_changed_count_exits_2_and_names_the_field_both_values_and_the_line() {
     let platform = Platform::new("changed");
     platform.run_tasks(MAIN, "api", 1);
-    let texts = ["production: EcsService api", "changed", "desiredCount: declared 2, live 1", "apps.yaml:1", "runbooks/api"];
+    let texts =
+        ["production: EcsService api", "changed", "desiredCount: declared 2, live 1", "apps.yaml:1", "runbooks/api"];
     platform.check(&[]).exits(2).says(&texts).says(&["production  drifted", " 1 drifted"]);
     let (code, report) = platform.report(&[]);
     assert_eq!((code, findings(&report)), (2, vec!["changed EcsService api".to_owned()]));
@@ -50,26 +51,39 @@ fn a_deleted_service_and_its_leftovers_are_one_group_with_one_root() {
     assert_eq!(code, 2);
     let found = findings(&report);
     assert_eq!(found.len(), 5, "{found:?}");
-    for expected in
-        ["missing EcsService worker", "orphaned DnsRecord worker.example.com CNAME", "orphaned LoadBalancer worker", "orphaned TableItem deployments/service=worker"]
-    {
+    for expected in [
+        "missing EcsService worker",
+        "orphaned DnsRecord worker.example.com CNAME",
+        "orphaned LoadBalancer worker",
+        "orphaned TableItem deployments/service=worker",
+    ] {
         assert!(found.contains(&expected.to_owned()), "{expected}: {found:?}");
     }
     assert!(found.iter().any(|found| found.starts_with("orphaned HealthCheck ")), "{found:?}");
     for finding in report["findings"].as_array().unwrap() {
         let root = json!({ "kind": "EcsService", "name": "worker" });
         assert_eq!((&finding["group"]["root"], &finding["group"]["size"]), (&root, &json!(5)), "{finding}");
-        assert_eq!((&finding["application"], &finding["severity"]), (&json!("worker"), &json!("critical")), "{finding}");
+        assert_eq!(
+            (&finding["application"], &finding["severity"]),
+            (&json!("worker"), &json!("critical")),
+            "{finding}"
+        );
     }
     let missing = report["findings"].as_array().unwrap().iter().find(|finding| finding["drift"] == "missing").unwrap();
     assert_eq!(missing["id"], "arn:aws:ecs:eu-west-1:111122223333:service/harbor/worker");
     assert_eq!(missing["redeploy"], "make deploy SERVICE=worker");
     let worker = report["applications"].as_array().unwrap().iter().find(|view| view["name"] == "worker").unwrap();
     assert_eq!((&worker["verdict"], &worker["missing"]), (&json!("down"), &json!(["EcsService/worker"])));
-    let production = report["environments"].as_array().unwrap().iter().find(|view| view["name"] == "production").unwrap();
+    let production =
+        report["environments"].as_array().unwrap().iter().find(|view| view["name"] == "production").unwrap();
     assert_eq!(production["verdict"], "partial", "applications never take an environment down");
 
-    platform.check(&[]).exits(2).says(&["production: EcsService worker", "5 finding(s)", "worker  down", "redeploy: make deploy SERVICE=worker"]);
+    platform.check(&[]).exits(2).says(&[
+        "production: EcsService worker",
+        "5 finding(s)",
+        "worker  down",
+        "redeploy: make deploy SERVICE=worker",
+    ]);
 }
 
 #[test]
@@ -127,6 +141,7 @@ fn filters_narrow_what_is_shown_and_an_environment_what_is_read() {
         let (exited, report) = platform.report(&filter);
         assert_eq!((exited, findings(&report).len()), (code, usize::from(code == 2)), "{filter:?}: {report}");
     }
+    platform.forget_tables();
     platform.cloud.reset_calls();
     platform.check(&["--environment", "staging"]).exits(2);
     let asked = platform.cloud.calls();

@@ -96,8 +96,14 @@ fn the_json_report_has_every_field_that_the_design_promises() {
     assert_eq!((&report["apiVersion"], &report["kind"]), (&json!("moored.dev/v1"), &json!("DriftReport")));
     has(&report, "the report", &[("startedAt", TIME), ("finishedAt", TIME), ("summary", MAP)]);
 
-    each(&report, "revisions", &[("root", TEXT), ("digest", TEXT), ("commit", MAYBE_TEXT), ("dirty", FLAG), ("accepted", FLAG)]);
-    for environment in each(&report, "environments", &[("name", TEXT), ("class", TEXT), ("verdict", TEXT), ("identity", LIST)]) {
+    each(
+        &report,
+        "revisions",
+        &[("root", TEXT), ("digest", TEXT), ("commit", MAYBE_TEXT), ("dirty", FLAG), ("accepted", FLAG)],
+    );
+    for environment in
+        each(&report, "environments", &[("name", TEXT), ("class", TEXT), ("verdict", TEXT), ("identity", LIST)])
+    {
         each(&environment, "identity", &[("account", TEXT), ("state", TEXT)]);
     }
     each(&report, "applications", &[("environment", TEXT), ("name", TEXT), ("verdict", TEXT), ("missing", LIST)]);
@@ -126,9 +132,9 @@ fn the_json_report_has_every_field_that_the_design_promises() {
     assert_eq!(findings[0]["severity"], "critical", "the worst comes first");
 
     let common = [("environment", TEXT), ("kind", TEXT), ("name", TEXT), ("scope", TEXT)];
-    each(&report, "converging", &[&common[..], &[("until", TIME), ("message", TEXT)]].concat());
-    each(&report, "ignored", &[FINDING, &[("by", TEXT), ("reason", TEXT), ("until", TIME)]].concat());
-    let unknown = each(&report, "unknown", &[&common[..], &[("reason", TEXT), ("detail", TEXT)]].concat());
+    each(&report, "converging", &[&common[..], &[("until", TIME), ("message", TEXT)][..]].concat());
+    each(&report, "ignored", &[FINDING, &[("by", TEXT), ("reason", TEXT), ("until", TIME)][..]].concat());
+    let unknown = each(&report, "unknown", &[&common[..], &[("reason", TEXT), ("detail", TEXT)][..]].concat());
     assert!(unknown.iter().all(|entry| entry["reason"] == "denied"), "{unknown:?}");
 }
 
@@ -148,7 +154,12 @@ fn ids_are_physical_and_the_same_in_every_run() {
     let platform = mixed();
     let ids = || {
         let (_, report) = platform.report(&[]);
-        report["findings"].as_array().unwrap().iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| finding["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     let first = ids();
     assert!(first.contains(&format!("arn:aws:ecs:eu-west-1:{STAGING}:service/harbor/api")), "{first:?}");

@@ -13,7 +13,8 @@ use crate::common::platform::{DNS, MAIN, Platform, SCOPES, STAGING, STRANGER};
 /// Why a scope could not be read.
 fn error(report: &Value, scope: &str) -> Option<String> {
     let scopes = report["scopes"].as_array().unwrap();
-    let found = scopes.iter().find(|view| view["scope"] == scope).unwrap_or_else(|| panic!("no scope {scope}: {report}"));
+    let found =
+        scopes.iter().find(|view| view["scope"] == scope).unwrap_or_else(|| panic!("no scope {scope}: {report}"));
     found["error"].as_str().map(str::to_owned)
 }
 
@@ -41,12 +42,20 @@ fn a_table_that_may_not_be_read_is_3_with_the_reason_and_2_with_drift_elsewhere(
         match error(&report, scope) {
             Some(why) => {
                 assert!(scope.starts_with("table/"), "{scope}: {why}");
-                assert!(why.starts_with("denied: ") && why.contains("AccessDeniedException") && why.contains(" — "), "{why}");
+                assert!(
+                    why.starts_with("denied: ") && why.contains("AccessDeniedException") && why.contains(" — "),
+                    "{why}"
+                );
             }
             None => assert!(!scope.starts_with("table/"), "{scope} cannot have been read"),
         }
     }
-    platform.check(&[]).exits(3).says(&["Unknown", "denied", "table/111122223333/eu-west-1/settings", "TableItem/release"]);
+    platform.check(&[]).exits(3).says(&[
+        "Unknown",
+        "denied",
+        "table/111122223333/eu-west-1/settings",
+        "TableItem/release",
+    ]);
 
     platform.run_tasks(MAIN, "api", 1);
     platform.check(&[]).exits(2).says(&["declared 2, live 1", "TableItem/release"]);
@@ -68,7 +77,8 @@ fn refused_or_expired_credentials_give_a_report_that_says_so_everywhere() {
         for account in [MAIN, DNS, STAGING] {
             assert_eq!(identity(&report, account), "unverified", "{effect:?}");
         }
-        let verdicts: Vec<&Value> = report["environments"].as_array().unwrap().iter().map(|view| &view["verdict"]).collect();
+        let verdicts: Vec<&Value> =
+            report["environments"].as_array().unwrap().iter().map(|view| &view["verdict"]).collect();
         assert_eq!(verdicts, ["unknown", "unknown"]);
     }
 }
@@ -88,6 +98,7 @@ fn a_role_that_may_not_be_assumed_blinds_its_account_alone() {
 #[test]
 fn an_address_where_nothing_listens_is_3() {
     let platform = Platform::new("refused");
+    platform.forget_tables();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let outcome = platform.moored_at(&format!("http://{free}"), "check", &["--environment", "staging"]);
     outcome.exits(3).says(&["network", "ecs_cluster/777788889999/eu-west-1/harbor", "staging  unknown"]);
@@ -96,6 +107,7 @@ fn an_address_where_nothing_listens_is_3() {
 #[test]
 fn throttling_is_3_and_no_drift() {
     let platform = Platform::new("throttled");
+    platform.forget_tables();
     platform.fault(Service::Ecs, None, Effect::Throttle);
     let (code, report) = platform.report(&["--environment", "staging"]);
     assert_eq!(code, 3, "{report}");
@@ -150,6 +162,7 @@ fn a_cluster_zone_or_table_that_is_not_there_makes_its_things_unknown_not_missin
 #[test]
 fn half_an_answer_or_a_web_page_proves_nothing() {
     let platform = Platform::new("malformed");
+    platform.forget_tables();
     for effect in [Effect::EmptyPage, Effect::HtmlBody { status: 200 }, Effect::TruncatedBody] {
         platform.heal();
         platform.fault(Service::Ecs, Some("DescribeServices"), effect.clone());

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -63,6 +64,7 @@ pub const fn finding<'a>(kind: &'a str, name: &'a str, drift: &'a str) -> [(&'st
 pub struct Daemon {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
     metrics: SocketAddr,
 }
 
@@ -79,9 +81,10 @@ impl Daemon {
         command.args(["--metrics-listen", "127.0.0.1:0", "--resync", "1s", "--log-format", "json"]).args(more);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::default();
-        follow(child.stdout.take().expect("stdout is a pipe"), &log);
-        follow(child.stderr.take().expect("stderr is a pipe"), &log);
-        let mut daemon = Self { child, log, metrics: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let stdout = follow(child.stdout.take().expect("stdout is a pipe"), &log);
+        let stderr = follow(child.stderr.take().expect("stderr is a pipe"), &log);
+        let metrics = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut daemon = Self { child, log, readers: vec![stdout, stderr], metrics };
         daemon.metrics = daemon.address("--metrics-listen");
         daemon.wait_for("readiness", |daemon| {
             daemon.ask("/readyz").is_some_and(|answer| answer.status == 200).then_some(())
@@ -171,6 +174,12 @@ impl Daemon {
         parsed.filter(|line| line["event"] == event).collect()
     }
 
+    /// The log's lines of one event, as soon as there are so many.
+    #[track_caller]
+    pub fn logged(&self, event: &str, count: usize) -> Vec<Value> {
+        self.wait_for(event, |daemon| Some(daemon.events(event)).filter(|lines| lines.len() >= count))
+    }
+
     fn lines(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -188,7 +197,10 @@ impl Daemon {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("the process can be waited for") {
-                return (status, began.elapsed());
+                let took = began.elapsed();
+                // Its last words, too.
+                self.readers.drain(..).for_each(|reader| reader.join().expect("the log is read"));
+                return (status, took);
             }
             assert!(began.elapsed() < PATIENCE, "it does not end:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
@@ -210,12 +222,13 @@ impl Drop for Daemon {
 }
 
 /// Keeps the lines of a pipe, so that it never fills up.
-fn follow(pipe: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
+fn follow(pipe: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let log = log.clone();
     std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines() {
+        for line in BufReader::new(pipe).split(b'\n') {
             let Ok(line) = line else { break };
+            let line = String::from_utf8_lossy(&line).into_owned();
             log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
-    });
+    })
 }

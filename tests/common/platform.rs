@@ -309,6 +309,12 @@ impl Platform {
         fs::write(&path, content.replacen(from, to, 1)).unwrap();
     }
 
+    /// Takes the tables out of the manifests. Without a parent that anything could be left over
+    /// from, a check of one environment reads nothing of the other.
+    pub fn forget_tables(&self) {
+        fs::remove_file(self.desired_state().join("tables.yaml")).unwrap();
+    }
+
     /// Adds a document to a manifest file.
     pub fn append(&self, file: &str, document: &str) {
         let path = self.desired_state().join(file);

@@ -83,8 +83,7 @@ fn a_finding_ends_only_on_proof_and_keeps_its_since_until_then() {
 #[test]
 fn after_a_restart_open_findings_are_held_before_anything_is_read() {
     let mut stage = Stage::wonderland();
-    stage.services(60, vec![], &[("deployer-api", "c1")]);
-    stage.at(61);
+    stage.lose_service(60);
     assert_eq!(stage.findings().len(), 5);
     stage.observations.clear();
     let held = stage.findings();
@@ -149,10 +148,13 @@ fn a_task_that_is_being_replaced_wakes_nobody_unless_it_stays_away() {
     assert_eq!(stage.findings(), ["degraded EcsService api"]);
     let mut none = running("api", "c1");
     none.fields.set("runningCount", 0);
-    let mut at_once = one_service();
-    at_once.services(60, vec![none], &[]);
-    at_once.at(61);
-    assert_eq!(at_once.findings(), ["degraded EcsService api"]);
+    let mut dead = one_service();
+    dead.services(60, vec![none.clone()], &[]);
+    dead.at(61);
+    assert_eq!(dead.findings(), [""; 0], "one sample wakes nobody");
+    dead.services(190, vec![none], &[]);
+    dead.at(191);
+    assert_eq!(dead.findings(), ["degraded EcsService api"]);
 }
 
 #[test]

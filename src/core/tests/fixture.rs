@@ -159,6 +159,28 @@ impl Stage {
         }
     }
 
+    /// deployer-api is gone, and the table was scanned since.
+    pub fn lose_service(&mut self, second: i64) {
+        self.services(second, vec![], &[("deployer-api", "c1")]);
+        self.at(second + 1);
+        self.evaluate();
+        self.scan_again(second + 2);
+        self.services(second + 4, vec![], &[("deployer-api", "c1")]);
+        self.at(second + 5);
+    }
+
+    /// Another scan of the table that shows the same items.
+    pub fn scan_again(&mut self, second: i64) {
+        let reading = self.observations.get(&table()).and_then(|observation| observation.reading.clone()).unwrap();
+        self.observe(table(), second, reading.objects.values().map(|live| (**live).clone()).collect());
+    }
+
+    /// An explicit answer about one thing.
+    pub fn answer(&mut self, scope: ScopeKey, kind: &'static str, select: Select, answer: NamedAnswer) {
+        let observation = self.observations.get_mut(&scope).unwrap();
+        Arc::make_mut(observation.reading.as_mut().unwrap()).answers.insert(Ask { kind, select }, answer);
+    }
+
     pub fn fail(&mut self, scope: ScopeKey, reason: Reason) {
         let observation = self.observations.entry(scope.clone()).or_default();
         observation.failure = Some(Failure::new(reason, "as the test says"));

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::fixture::*;
 use crate::core::desired::WhenParentGone;
 use crate::core::drift::*;
+use crate::core::identity::Select;
 use crate::core::observation::*;
 use crate::core::value::Fact;
 
@@ -14,16 +15,11 @@ const FOUR: [&str; 5] = [
     "orphaned TableItem deployments/service=deployer-api",
 ];
 
-fn gone(stage: &mut Stage, second: i64) {
-    stage.services(second, vec![], &[("deployer-api", "c1")]);
-    stage.at(second + 1);
-}
-
 #[test]
 fn a_deleted_service_leaves_one_group_with_one_root_and_four_orphans() {
     let mut stage = Stage::wonderland();
     assert_eq!(stage.findings(), [""; 0]);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert_eq!(stage.findings(), FOUR);
     let snapshot = stage.evaluate();
     assert_eq!(snapshot.groups.len(), 1);
@@ -35,16 +31,13 @@ fn a_deleted_service_leaves_one_group_with_one_root_and_four_orphans() {
 fn a_parent_reading_that_started_before_the_leftovers_reading_confirms_nothing_and_is_wanted_again() {
     let mut stage = Stage::wonderland();
     stage.evaluate();
-    gone(&mut stage, 60);
-    for (scope, things) in
-        [(zone(), vec![record("deployer-api", "lb-deployer-api")]), (table(), vec![item("deployer-api")])]
-    {
-        stage.observe(scope, 61, things);
-    }
+    stage.services(60, vec![], &[("deployer-api", "c1")]);
+    stage.scan_again(61);
     stage.at(62);
     assert_eq!(stage.findings(), ["missing EcsService deployer-api"]);
     assert!(stage.wanted().contains(&cluster()));
-    gone(&mut stage, 70);
+    stage.services(70, vec![], &[("deployer-api", "c1")]);
+    stage.at(71);
     assert_eq!(stage.findings(), FOUR);
 }
 
@@ -83,9 +76,9 @@ fn a_balancer_that_a_living_service_shares_stays() {
 #[test]
 fn a_declared_balancer_without_owner_has_a_living_claimant() {
     let mut stage = Stage::wonderland();
-    let select = crate::core::identity::Select::Key("deployer-api".into());
+    let select = Select::Key("deployer-api".into());
     stage.declare(declared("LoadBalancer", "front", balancers(), select));
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert!(!stage.findings().iter().any(|line| line.contains("orphaned LoadBalancer")));
 }
 
@@ -93,7 +86,7 @@ fn a_declared_balancer_without_owner_has_a_living_claimant() {
 fn a_reference_from_outside_the_group_keeps_a_balancer() {
     let mut stage = Stage::wonderland();
     stage.observe(zone(), 1, vec![record("deployer-api", "lb-deployer-api"), record("www", "lb-deployer-api")]);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert!(!stage.findings().iter().any(|line| line.contains("LoadBalancer")));
 }
 
@@ -101,7 +94,7 @@ fn a_reference_from_outside_the_group_keeps_a_balancer() {
 fn while_a_zone_cannot_be_read_no_balancer_is_an_orphan() {
     let mut stage = Stage::wonderland();
     stage.fail(zone(), Reason::Throttled);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     let findings = stage.findings();
     assert!(!findings.iter().any(|line| line.contains("LoadBalancer") || line.contains("DnsRecord")), "{findings:?}");
     assert!(findings.contains(&FOUR[4].to_owned()), "{findings:?}");
@@ -111,7 +104,7 @@ fn while_a_zone_cannot_be_read_no_balancer_is_an_orphan() {
 fn a_cluster_that_is_not_listed_whole_leaves_the_balancer_undecided() {
     let mut stage = Stage::wonderland();
     stage.evaluate();
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     let observation = stage.observations.get_mut(&cluster()).unwrap();
     Arc::make_mut(observation.reading.as_mut().unwrap()).listed = false;
     stage.evaluate();
@@ -136,7 +129,7 @@ fn a_young_item_waits_for_its_service_unless_the_service_is_proven_deleted() {
     let mut young = item("deployer-api");
     young.fields.set("updated_at", at(30).to_string().as_str());
     known.observe(table(), 40, vec![young]);
-    gone(&mut known, 60);
+    known.lose_service(60);
     assert_eq!(known.findings(), FOUR);
 }
 
@@ -149,7 +142,7 @@ fn an_item_that_cannot_be_understood_is_unknown_and_names_no_orphan() {
         "arn:aws:elasticloadbalancing:eu-west-1:999999999999:loadbalancer/app/deployer-api/50dc6c495c0c9188",
     );
     stage.observe(table(), 0, vec![odd]);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert_eq!(stage.findings(), ["missing EcsService deployer-api"]);
     let unknown = stage.evaluate().unknown.clone();
     assert!(
@@ -162,17 +155,22 @@ fn an_item_that_cannot_be_understood_is_unknown_and_names_no_orphan() {
 fn whoever_deletes_the_item_first_still_sees_the_other_orphans_until_they_are_gone() {
     let mut stage = Stage::wonderland();
     stage.evaluate();
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     stage.evaluate();
     stage.observe(table(), 120, vec![]);
+    stage.answer(table(), "TableItem", Select::Key("service=deployer-api".into()), NamedAnswer::NoItem);
     stage.at(121);
     assert_eq!(stage.findings(), FOUR[..4]);
     stage.fail(zone(), Reason::Timeout);
     assert!(stage.findings().contains(&format!("{} (held)", FOUR[1])));
     stage.observe(zone(), 130, vec![]);
     stage.observe(checks(), 130, vec![]);
+    stage.answer(checks(), "HealthCheck", Select::Key("hc-deployer-api".into()), NamedAnswer::NotFound);
     stage.observe(balancers(), 130, vec![]);
     stage.at(131);
+    assert!(stage.findings().contains(&format!("{} (held)", FOUR[3])), "a list alone proves nothing about a balancer");
+    let arn = Select::Arn(lb_arn("deployer-api").into());
+    stage.answer(balancers(), "LoadBalancer", arn, NamedAnswer::NotFound);
     assert_eq!(stage.findings(), [FOUR[0]]);
 }
 
@@ -180,7 +178,7 @@ fn whoever_deletes_the_item_first_still_sees_the_other_orphans_until_they_are_go
 fn a_service_that_comes_back_ends_the_whole_group() {
     let mut stage = Stage::wonderland();
     stage.evaluate();
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     stage.evaluate();
     stage.services(120, vec![running("deployer-api", "c2")], &[]);
     stage.at(121);
@@ -193,7 +191,7 @@ fn keep_reports_neither_the_item_nor_its_pieces() {
     stage.desired.tables.clear();
     stage.desired.resources.truncate(1);
     stage.declare_table(WhenParentGone::Keep);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert_eq!(stage.findings(), ["missing EcsService deployer-api"]);
 }
 
@@ -201,9 +199,7 @@ fn keep_reports_neither_the_item_nor_its_pieces() {
 fn an_owned_record_is_an_orphan_when_its_owner_is_gone_and_grouped_under_it() {
     let mut stage = Stage::new();
     stage.declare(service("api"));
-    let select = crate::core::identity::Select::Key(
-        crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into(),
-    );
+    let select = Select::Key(crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into());
     let mut owned = declared("DnsRecord", "api-record", zone(), select);
     owned.owned_by = Some(parent("api"));
     stage.declare(owned);
@@ -220,11 +216,9 @@ fn an_owned_record_is_an_orphan_when_its_owner_is_gone_and_grouped_under_it() {
 #[test]
 fn a_record_that_points_at_a_gone_balancer_dangles_and_is_grouped_under_it() {
     let mut stage = Stage::new();
-    let select = crate::core::identity::Select::Key(
-        crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into(),
-    );
+    let select = Select::Key(crate::kinds::dns_record::record_key("api.example.com", "CNAME", None).into());
     stage.declare(declared("DnsRecord", "api-record", zone(), select));
-    stage.declare(declared("LoadBalancer", "api", balancers(), crate::core::identity::Select::Key("api".into())));
+    stage.declare(declared("LoadBalancer", "api", balancers(), Select::Key("api".into())));
     let mut record = record("api", "lb-api");
     record.references = ["dns:lb-api".into()].into();
     stage.observe(zone(), 0, vec![record.clone()]);
@@ -234,8 +228,7 @@ fn a_record_that_points_at_a_gone_balancer_dangles_and_is_grouped_under_it() {
     let mut reading = Reading::begin(at(60));
     (reading.complete, reading.listed) = (true, true);
     reading.insert(balancer("other"));
-    let ask =
-        crate::core::identity::Ask { kind: "LoadBalancer", select: crate::core::identity::Select::Key("api".into()) };
+    let ask = crate::core::identity::Ask { kind: "LoadBalancer", select: Select::Key("api".into()) };
     reading.answers.insert(ask, NamedAnswer::NotFound);
     stage.put(balancers(), reading);
     stage.observe(zone(), 60, vec![record]);
@@ -251,6 +244,50 @@ fn a_template_reads_only_known_values() {
     let mut odd = item("deployer-api");
     odd.fields.put("updated_at", Fact::Unknown("hidden".into()));
     stage.observe(table(), 0, vec![odd]);
-    gone(&mut stage, 60);
+    stage.lose_service(60);
     assert_eq!(stage.findings(), ["missing EcsService deployer-api"]);
+}
+
+#[test]
+fn an_item_that_was_handed_over_since_the_last_scan_leaves_no_orphans() {
+    let mut stage = Stage::wonderland();
+    stage.evaluate();
+    // The service is replaced by another one that takes over the record, the check and the balancer.
+    stage.services(60, vec![running("api2", "c9")], &[("deployer-api", "c1")]);
+    stage.at(61);
+    assert_eq!(stage.findings(), ["missing EcsService deployer-api", FOUR[4]], "the item names its service for good");
+    assert!(stage.wanted().contains(&table()), "only a fresh scan tells about its pieces");
+    let mut heir = item("api2");
+    for name in ["lb", "host", "check"] {
+        heir.fields.set(name, item("deployer-api").fields.value(name).unwrap().clone());
+    }
+    stage.observe(table(), 64, vec![item("deployer-api"), heir]);
+    stage.services(66, vec![running("api2", "c9")], &[("deployer-api", "c1")]);
+    stage.at(67);
+    assert_eq!(stage.findings(), ["missing EcsService deployer-api", FOUR[4]]);
+}
+
+#[test]
+fn a_check_that_a_manifest_may_mean_is_no_orphan_while_that_cannot_be_looked_up() {
+    let mut stage = Stage::wonderland();
+    stage.declare(declared("HealthCheck", "front", checks(), Select::Alias("tagName:front".into())));
+    stage.evaluate();
+    stage.lose_service(60);
+    let observation = stage.observations.get_mut(&checks()).unwrap();
+    // Its tags were not read, so nobody knows which check `front` is.
+    Arc::make_mut(observation.reading.as_mut().unwrap()).complete = false;
+    assert!(!stage.findings().iter().any(|line| line.contains("orphaned HealthCheck")), "{:?}", stage.findings());
+}
+
+#[test]
+fn a_line_that_moves_in_a_manifest_ends_no_orphan() {
+    let mut stage = Stage::wonderland();
+    stage.evaluate();
+    stage.lose_service(60);
+    assert_eq!(stage.findings(), FOUR);
+    let mut moved = (*stage.desired.tables[0]).clone();
+    moved.declared = Arc::new(crate::core::desired::Declared { source: source(51), ..(*moved.declared).clone() });
+    stage.desired.tables = vec![Arc::new(moved)];
+    stage.fail(table(), Reason::Throttled);
+    assert_eq!(stage.findings().iter().filter(|line| line.ends_with("(held)")).count(), 4);
 }

@@ -79,7 +79,10 @@ fn a_release_rolls_out() -> Step {
         title: "a release rolls out",
         story: "shop gets a new task definition. Its tasks are slow to start, so two deployments run side by side.",
         act: Act::Cloud(deploy_shop),
-        look: &["curl -s {metrics} | grep 'state=\"converging\"'", "curl -s {api}/api/v1/report | jq .converging"],
+        look: &[
+            "curl -s {metrics}/metrics | grep 'state=\"converging\"'",
+            "curl -s {api}/api/v1/report | jq .converging",
+        ],
         shows_check: false,
         expect: vec![
             expect("shop is converging", SOON, Sees::Report(shop_is_converging)),
@@ -166,7 +169,7 @@ fn aws_asks_for_fewer_calls() -> Step {
         story: "ECS and DynamoDB throttle every call for more than a minute. What cannot be read is unknown: not in \
                 sync, and not drift either.",
         act: Act::CloudThenWait(throttle, SignedDuration::from_secs(60)),
-        look: &["curl -s {metrics} | grep -E 'moored_observation_failures_total|state=\"unknown\"'"],
+        look: &["curl -s {metrics}/metrics | grep -E 'moored_observation_failures_total|state=\"unknown\"'"],
         shows_check: false,
         expect: vec![
             expect("services and items are unknown for that reason", THROTTLED, Sees::Report(throttled)),

@@ -45,7 +45,7 @@ fn a_calm_evening() -> Step {
                 a third. moored has read all of it, and it is as the manifests declare it.",
         act: Act::Nothing,
         look: &[
-            "curl -s {metrics} | grep moored_environment_verdict",
+            "curl -s {metrics}/metrics | grep moored_environment_verdict",
             "moored check --cloud {cloud} --desired-state {state}",
         ],
         shows_check: true,
@@ -60,7 +60,7 @@ fn the_wrong_account() -> Step {
                 which is production: aws ecs delete-service --force. ECS begins to drain the tasks.",
         act: Act::Cloud(delete_the_deployer),
         look: &[
-            "curl -s {metrics} | grep -E 'moored_(drift|application_verdict)\\{'",
+            "curl -s {metrics}/metrics | grep -E 'moored_(drift|application_verdict)\\{'",
             "curl -s '{api}/api/v1/findings?app=deployer-api'",
         ],
         shows_check: false,
@@ -94,7 +94,7 @@ fn the_service_is_gone() -> Step {
         story: "The last task has stopped, and ECS calls the service INACTIVE. That it is missing is now proven, by \
                 the very incarnation that moored knew; before, it was only degraded.",
         act: Act::Nothing,
-        look: &["curl -s {metrics} | grep 'drift=\"missing\"'"],
+        look: &["curl -s {metrics}/metrics | grep 'drift=\"missing\"'"],
         shows_check: false,
         expect: vec![
             expect(
@@ -182,7 +182,7 @@ fn expired_credentials() -> Step {
         story: "Every call that moored makes is refused from now on. An outage of the watcher is no recovery: what \
                 was found stays, marked as held, and what cannot be read is unknown.",
         act: Act::Cloud(expire_credentials),
-        look: &["curl -s {metrics} | grep -E 'moored_(finding_held|observation_complete)\\{'"],
+        look: &["curl -s {metrics}/metrics | grep -E 'moored_(finding_held|observation_complete)\\{'"],
         shows_check: false,
         expect: vec![
             expect("every scope says why it cannot be read", SOON, Sees::Report(every_scope_fails)),
@@ -206,7 +206,7 @@ fn new_credentials() -> Step {
         title: "new credentials",
         story: "The credentials are back. The same five findings are confirmed: same labels, same beginning.",
         act: Act::Cloud(renew_credentials),
-        look: &["curl -s {metrics} | grep moored_drift_since"],
+        look: &["curl -s {metrics}/metrics | grep moored_drift_since"],
         shows_check: false,
         expect: vec![
             expect(

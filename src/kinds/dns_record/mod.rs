@@ -137,6 +137,7 @@ mod tests {
                 addresses: vec![name::address(BALANCER).into()],
                 former: Vec::new(),
                 first_seen: Timestamp::UNIX_EPOCH,
+                absent_since: None,
                 gone_since,
             };
             let objects = BTreeMap::from([(ObjectKey::new("LoadBalancer", "api"), object)]);

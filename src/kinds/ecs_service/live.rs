@@ -4,6 +4,7 @@
 //! under the controllers CODE_DEPLOY and EXTERNAL the primary task set speaks for the service. The
 //! cluster's reader hands in what it saw as [`Observed`]; this module names no client.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,6 +14,10 @@ use crate::core::arn::Arn;
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Fields, Path, Value};
+use crate::kinds::detail;
+
+/// Which declared revisions of the family are registered besides the one in use.
+pub const REGISTERED: &str = "taskDefinition.registered";
 
 /// The cluster that a service belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +67,11 @@ pub enum Detail<T> {
 }
 
 impl<T> Detail<T> {
-    /// The fact that stands for what was not read. What nobody asked for is unknown as well: a
-    /// manifest that is newer than the reading must not see an empty field as drift.
+    /// The fact that stands for what was not read. What nobody asked for is unknown as well.
     fn gap(&self) -> Option<Fact> {
         match self {
             Self::Known(_) => None,
-            Self::NotAsked => Some(Fact::Unknown("not read yet: nobody asked for it at the last reading".into())),
+            Self::NotAsked => Some(detail::not_asked()),
             Self::Unchecked(why) => Some(Fact::Unchecked(why.clone())),
             Self::Unknown(why) => Some(Fact::Unknown(why.clone())),
         }
@@ -109,6 +113,9 @@ pub struct Observed {
     pub tags: Detail<Vec<(String, String)>>,
     /// The facts of the task definition in use.
     pub definition: Detail<Arc<[(Path, Value)]>>,
+    /// Which revisions of its family (`family:revision`) are registered, of those that manifests
+    /// declare and it does not use; not asked where there is none.
+    pub registered: Detail<BTreeSet<Arc<str>>>,
 }
 
 /// A deployment of the ECS controller.
@@ -231,6 +238,13 @@ fn put_definition(observed: &Observed, fields: &mut Fields) {
         fields.set("taskDefinition.family", family);
         fields.set("taskDefinition.revision", revision);
     }
+    match &observed.registered {
+        Detail::NotAsked => {}
+        Detail::Known(revisions) => {
+            fields.set(REGISTERED, Value::set(revisions.iter().map(|revision| &**revision)));
+        }
+        unread => unread.gap().into_iter().for_each(|gap| fields.put(REGISTERED, gap)),
+    }
 }
 
 fn put_deployment(observed: &Observed, fields: &mut Fields) {
@@ -330,6 +344,7 @@ pub(in crate::kinds::ecs_service) mod tests {
             }],
             tags: Detail::NotAsked,
             definition: Detail::NotAsked,
+            registered: Detail::NotAsked,
         }
     }
 

@@ -64,6 +64,10 @@ impl Kind for EcsService {
     ///    ListServices of the same reading lacks the name.
     /// 3. DescribeServices says MISSING, and a complete ListServices of the same reading lacks the
     ///    name. A list alone proves nothing: it leaves DRAINING services out.
+    ///
+    /// A reading does not carry the list itself. That the list lacks the name is the reader's
+    /// promise (`scopes::ecs_cluster`): where a list was part of the reading, a name in it never
+    /// has INACTIVE or MISSING for an answer, but Unknown, and the name is read again.
     fn absence(&self, ask: &Ask, reading: &Reading, known: Option<&ObjectMemory>) -> Result<Proof, Failure> {
         let remembered = known.and_then(|known| known.incarnation.as_ref());
         let listed = reading.listed && reading.complete;

@@ -2,21 +2,22 @@
 //!
 //! Decides what is on its way and until when, and what has failed. It never compares declared
 //! fields. A rollout counts from when its deployment was made, since ECS may touch a deployment
-//! for as long as its tasks keep dying; a change of the count counts from the last touch.
-//! [`super::EcsService`] calls it when it is asked for its judgement.
+//! for as long as its tasks keep dying. Too few tasks outside of a rollout are given patience: ECS
+//! replaces tasks that died, and follows a count that was raised. [`super::EcsService`] calls it
+//! when it is asked for its judgement.
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::live::REGISTERED;
 use crate::core::judge::Judgement;
 use crate::core::observation::{Failure, Reason};
 use crate::core::value::{Expect, Fact, Fields, Path, Value};
+use crate::kinds::patience;
 
 /// Judges one service by its facts.
 pub fn judge(fields: &Fields, expects: &[(Path, Expect)], settle: SignedDuration, now: Timestamp) -> Vec<Judgement> {
-    match state(fields, settle, now) {
-        Ok(found) => found.into_iter().chain(waiting(fields, expects)).collect(),
-        Err(failure) => vec![Judgement::Unknown(failure)],
-    }
+    let state = state(fields, settle, now).unwrap_or_else(|failure| Some(Judgement::Unknown(failure)));
+    state.into_iter().chain(behind(fields, expects)).collect()
 }
 
 fn state(fields: &Fields, settle: SignedDuration, now: Timestamp) -> Result<Option<Judgement>, Failure> {
@@ -35,22 +36,12 @@ fn state(fields: &Fields, settle: SignedDuration, now: Timestamp) -> Result<Opti
         let reason = text(fields, "rollout.reason").unwrap_or("ECS gives no reason");
         return Ok(Some(degraded(format!("rollout failed: {counts} ({reason})"), running > 0)));
     }
-    let several = fields.value("rollout.deployments").and_then(Value::as_int).unwrap_or_default() > 1;
-    let rolling = match (state, text(fields, "rollout.stability")) {
-        (Some(state), _) => state == "IN_PROGRESS",
-        (None, Some(stability)) => stability == "STABILIZING",
-        (None, None) => several,
-    };
-    let short = running < desired;
-    let waiting_for_tasks = short && state.is_none();
-    if !(rolling || waiting_for_tasks) {
-        // ECS replaces a task that died; only a service with none left is degraded at once.
-        return Ok(
-            short.then(|| if running > 0 { Judgement::Unsteady { message: counts } } else { degraded(counts, false) })
-        );
+    if !is_rolling(fields) {
+        let (works, patience) = if running > 0 { (true, settle) } else { (false, patience::when_down(settle)) };
+        let short = Judgement::Unsteady { message: counts, works, patience, progress: running };
+        return Ok((running < desired).then_some(short));
     }
-    let clocks =
-        if rolling { ["rollout.createdAt", "rollout.updatedAt"] } else { ["rollout.updatedAt", "rollout.createdAt"] };
+    let clocks = ["rollout.createdAt", "rollout.updatedAt"];
     let Some(since) = clocks.into_iter().find_map(|path| text(fields, path)?.parse::<Timestamp>().ok()) else {
         let detail = format!("a rollout is under way ({counts}), but DescribeServices does not say since when");
         return Err(Failure::new(Reason::Malformed, detail));
@@ -63,8 +54,18 @@ fn state(fields: &Fields, settle: SignedDuration, now: Timestamp) -> Result<Opti
     }))
 }
 
-/// The declared revision is deployed as a task set, but another one serves production.
-fn waiting(fields: &Fields, expects: &[(Path, Expect)]) -> Option<Judgement> {
+/// Whether a rollout is under way.
+fn is_rolling(fields: &Fields) -> bool {
+    match (text(fields, "rollout.state"), text(fields, "rollout.stability")) {
+        (Some(state), _) => state == "IN_PROGRESS",
+        (None, Some(stability)) => stability == "STABILIZING",
+        (None, None) => fields.value("rollout.deployments").and_then(Value::as_int).unwrap_or_default() > 1,
+    }
+}
+
+/// Another revision serves production than the declared one, which waits for its turn: in a task
+/// set of its own, or only registered. A revision that ECS does not have is a plain difference.
+fn behind(fields: &Fields, expects: &[(Path, Expect)]) -> Option<Judgement> {
     let declared = |path: &str| {
         expects.iter().find_map(|(at, expect)| match expect {
             Expect::Is(value) if **at == *path => Some(value),
@@ -74,11 +75,27 @@ fn waiting(fields: &Fields, expects: &[(Path, Expect)]) -> Option<Judgement> {
     let revision = declared("taskDefinition.revision").and_then(Value::as_int)?;
     let family = declared("taskDefinition.family").or(fields.value("taskDefinition.family"))?.as_text()?;
     let in_use = fields.value("taskDefinition.revision").and_then(Value::as_int)?;
-    let Value::List(others) = fields.value("rollout.waiting")? else { return None };
+    if in_use == revision {
+        return None;
+    }
     let wanted = Value::text(format!("{family}:{revision}"));
-    (in_use != revision && others.contains(&wanted)).then(|| Judgement::Latent {
-        message: format!("revision {revision} is deployed, but revision {in_use} is still the primary task set"),
-    })
+    let is_in = |list: &Value| matches!(list, Value::List(entries) if entries.contains(&wanted));
+    if fields.value("rollout.waiting").is_some_and(is_in) {
+        let message = format!("revision {revision} is deployed, but revision {in_use} is still the primary task set");
+        return Some(Judgement::Latent { message });
+    }
+    // Not by `Fields::fact`: that nobody asked for the rest of the definition is no answer here.
+    let (_, registered) = fields.iter().find(|(path, _)| *path == REGISTERED)?;
+    match registered {
+        Fact::Known(list) => (is_in(list) && !is_rolling(fields)).then(|| Judgement::Latent {
+            message: format!("revision {revision} is registered, but revision {in_use} is deployed"),
+        }),
+        Fact::Unchecked(why) => Some(Judgement::Unchecked(why.clone())),
+        Fact::Unknown(why) => Some(Judgement::Unknown(Failure::new(
+            Reason::Incomplete,
+            format!("whether revision {revision} is registered: {why}"),
+        ))),
+    }
 }
 
 fn degraded(message: String, works: bool) -> Judgement {
@@ -106,8 +123,11 @@ fn required<'a>(fields: &'a Fields, path: &str) -> Result<&'a Value, Failure> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
     use super::super::live::tests::{cluster, observed, task_set};
-    use super::super::live::{Observed, live};
+    use super::super::live::{Detail, Observed, live};
     use super::*;
 
     const SETTLE: SignedDuration = SignedDuration::from_mins(10);
@@ -151,19 +171,23 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rollout_state_a_missing_task_has_until_settle_after_the_last_touch() {
-        let early = judged(|service| rolling(service, None), "2026-11-20T11:05:00Z");
-        assert!(matches!(early.as_slice(), [Judgement::Converging { .. }]), "{early:?}");
-        let late = judged(|service| rolling(service, None), "2026-11-20T11:10:00Z");
-        assert!(matches!(late.as_slice(), [Judgement::Degraded { .. }]), "{late:?}");
-    }
-
-    #[test]
-    fn a_finished_rollout_without_any_task_is_degraded_at_once_and_with_some_only_if_it_stays_so() {
-        let some = judged(|service| rolling(service, Some("COMPLETED")), "2026-11-20T11:00:01Z");
-        assert!(matches!(some.as_slice(), [Judgement::Unsteady { message }] if message == "1 of 2 running"));
-        let none = judged(|service| service.running_count = 0, "2026-11-20T11:00:01Z");
-        assert!(matches!(none.as_slice(), [Judgement::Degraded { works: false, .. }]));
+    fn outside_of_a_rollout_a_missing_task_is_given_the_settling_time_and_a_lost_service_two_minutes() {
+        for state in [Some("COMPLETED"), None] {
+            // Long after ECS last touched the deployment: a task that dies now has just died.
+            let now = "2026-11-21T10:00:00Z";
+            let unsteady = |works, patience, progress| Judgement::Unsteady {
+                message: format!("{progress} of 2 running"),
+                works,
+                patience,
+                progress,
+            };
+            assert_eq!(judged(|service| rolling(service, state), now), [unsteady(true, SETTLE, 1)], "{state:?}");
+            let gone = |service: &mut Observed| {
+                rolling(service, state);
+                service.running_count = 0;
+            };
+            assert_eq!(judged(gone, now), [unsteady(false, SignedDuration::from_mins(2), 0)], "{state:?}");
+        }
     }
 
     #[test]
@@ -186,6 +210,39 @@ mod tests {
         let expects: [(Path, Expect); 1] = [("taskDefinition.revision".into(), Expect::Is(Value::Int(44)))];
         let found = judge(&live(&service, &cluster()).fields, &expects, SETTLE, at("2026-11-20T12:00:00Z"));
         assert!(matches!(found.as_slice(), [Judgement::Latent { .. }]), "{found:?}");
+    }
+
+    /// What is said of a service with revision 42 where 44 is declared.
+    fn of_44(change: impl FnOnce(&mut Observed)) -> Vec<Judgement> {
+        let mut service = observed();
+        change(&mut service);
+        let expects: [(Path, Expect); 1] = [("taskDefinition.revision".into(), Expect::Is(Value::Int(44)))];
+        judge(&live(&service, &cluster()).fields, &expects, SETTLE, at("2026-11-20T10:05:00Z"))
+    }
+
+    #[test]
+    fn a_declared_revision_that_is_registered_but_not_deployed_is_latent_unless_something_rolls_out() {
+        let registered = |service: &mut Observed| {
+            service.registered = Detail::Known([Arc::<str>::from("deployer-api:44")].into());
+        };
+        let message = "revision 44 is registered, but revision 42 is deployed".to_owned();
+        assert_eq!(of_44(registered), [Judgement::Latent { message }]);
+        let rolling_out = of_44(|service| {
+            registered(service);
+            rolling(service, Some("IN_PROGRESS"));
+        });
+        assert!(matches!(rolling_out.as_slice(), [Judgement::Converging { .. }]), "{rolling_out:?}");
+        let unknown = of_44(|service| service.registered = Detail::Known(BTreeSet::new()));
+        assert_eq!(unknown, [], "ECS has no such revision");
+        assert_eq!(of_44(|_| ()), [], "nobody asked");
+    }
+
+    #[test]
+    fn whether_a_revision_is_registered_may_be_unknown_or_never_readable() {
+        let lost = of_44(|service| service.registered = Detail::Unknown("throttled".into()));
+        assert!(matches!(lost.as_slice(), [Judgement::Unknown(_)]), "{lost:?}");
+        let denied = of_44(|service| service.registered = Detail::Unchecked("denied".into()));
+        assert_eq!(denied, [Judgement::Unchecked("denied".into())]);
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn proof(answer: Option<NamedAnswer>, listed: bool, remembered: Option<&str>) ->
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: at,
+        absent_since: None,
         gone_since: None,
     };
     EcsService.absence(&ask, &reading, remembered.is_some().then_some(&known))

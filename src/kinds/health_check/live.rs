@@ -11,6 +11,7 @@ use super::KIND;
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Fields, Value};
+use crate::kinds::detail;
 use crate::kinds::dns_record::{name, value};
 
 /// One health check, free of any SDK. What Route 53 did not say is `None`.
@@ -64,7 +65,8 @@ pub struct Status {
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// The live health check of an observed one. Tags and status are `None` where nobody asked.
+/// The live health check of an observed one. Tags and status are `None` where nobody asked; a check
+/// that Route 53 gives no status of has none.
 pub fn live(observed: Observed, tags: Option<Result<Tags, Fact>>, status: Option<Result<Status, Fact>>) -> Live {
     let inverted = observed.inverted.unwrap_or(false);
     let mut references: Vec<Arc<str>> = Vec::new();
@@ -86,7 +88,7 @@ pub fn live(observed: Observed, tags: Option<Result<Tags, Fact>>, status: Option
         references.extend(observed.children.iter().map(|id| Arc::<str>::from(format!("healthcheck:{id}"))));
     }
     match tags {
-        None => {}
+        None => fields.put("tags", detail::not_asked()),
         Some(Err(fact)) => fields.put("tags", fact),
         Some(Ok(tags)) => {
             fields.set("tags", Value::set(tags.keys().map(String::as_str)));
@@ -96,6 +98,7 @@ pub fn live(observed: Observed, tags: Option<Result<Tags, Fact>>, status: Option
         }
     }
     match status {
+        None if has_status(&observed.check_type) => fields.put("status", detail::not_asked()),
         None => {}
         Some(Err(fact)) => fields.put("status", fact),
         Some(Ok(status)) => {
@@ -196,6 +199,16 @@ mod tests {
             (&*check.id, check.references.first().map(|reference| &**reference)),
             ("arn:aws:route53:::healthcheck/abc", Some("dns:api.example.com"))
         );
+    }
+
+    #[test]
+    fn what_nobody_asked_for_is_unknown_and_a_status_that_does_not_exist_is_not() {
+        let check = live(https(), None, None);
+        for path in ["tags.team", "status.checkers"] {
+            assert!(matches!(*check.fields.fact(path), Fact::Unknown(_)), "{path}");
+        }
+        let calculated = live(Observed { check_type: "CALCULATED".into(), ..https() }, None, None);
+        assert_eq!(*calculated.fields.fact("status"), Fact::Known(Value::Nothing));
     }
 
     #[test]

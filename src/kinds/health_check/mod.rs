@@ -13,10 +13,15 @@ use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
 use crate::core::value::{Fact, Value};
 use crate::core::world::World;
-use crate::kinds::KindEntry;
+use crate::kinds::{KindEntry, patience};
 
 /// The kind's name.
 pub const KIND: &str = "HealthCheck";
+
+/// Of a hundred checkers, more than so many must reach an endpoint for Route 53 to count it as
+/// healthy (Route 53 Developer Guide, "How Amazon Route 53 determines whether a health check is
+/// healthy": dns-failover-determining-health-of-endpoints.html).
+const QUORUM: i64 = 18;
 
 /// A Route 53 health check.
 #[derive(Debug)]
@@ -25,7 +30,7 @@ pub struct HealthCheck;
 /// The kind's line in the table.
 pub const ENTRY: KindEntry = KindEntry {
     kind: &HealthCheck,
-    summary: "A Route 53 health check: what it asks, how often, and whether most of its checkers get an answer.",
+    summary: "A Route 53 health check: what it asks, how often, and whether enough of its checkers get an answer.",
     scope: ScopeKind::HealthChecks,
     schema,
     declare: spec::declare,
@@ -83,25 +88,43 @@ impl Kind for HealthCheck {
         Ok(Proof { sentence, deleted: false })
     }
 
-    /// A check that most of its checkers see failing: the endpoint is down.
-    fn judge(&self, _declared: &Declared, live: &Live, _world: &World<'_>) -> Vec<Judgement> {
+    /// A check that Route 53 counts as unhealthy: too few of its checkers reach the endpoint, or,
+    /// where it is inverted, enough of them do. Checkers find out one by one, and a failover or a
+    /// deployment passes, so that it is given patience.
+    fn judge(&self, declared: &Declared, live: &Live, _world: &World<'_>) -> Vec<Judgement> {
         if live.fields.value("disabled") == Some(&Value::Bool(true)) {
             // Nobody asks the endpoint; that it is off is a difference where it is declared on.
             return Vec::new();
         }
-        if let Fact::Unknown(why) = &*live.fields.fact("status") {
-            return vec![Judgement::Unknown(Failure::new(Reason::Incomplete, format!("its status: {why}")))];
+        match live.fields.fact("status").into_owned() {
+            Fact::Unknown(why) => {
+                return vec![Judgement::Unknown(Failure::new(Reason::Incomplete, format!("its status: {why}")))];
+            }
+            Fact::Unchecked(why) => return vec![Judgement::Unchecked(why)],
+            Fact::Known(_) => {}
         }
         let number = |path| live.fields.value(path).and_then(Value::as_int);
-        match (number("status.failing"), number("status.checkers")) {
-            (Some(failing), Some(checkers)) if failing * 2 > checkers => vec![Judgement::Degraded {
-                message: format!("{failing} of {checkers} checkers see it failing"),
-                works: false,
-                caused_by: None,
-            }],
-            _ => Vec::new(),
+        let (Some(failing), Some(checkers)) = (number("status.failing"), number("status.checkers")) else {
+            return Vec::new();
+        };
+        let inverted = live.fields.value("inverted") == Some(&Value::Bool(true));
+        if checkers == 0 || is_healthy(failing, checkers, inverted) {
+            return Vec::new();
         }
+        let message = if inverted {
+            format!("{failing} of {checkers} checkers reach it, which the inverted check counts as failing")
+        } else {
+            format!("{failing} of {checkers} checkers see it failing")
+        };
+        let patience = patience::when_down(declared.policy.settle);
+        vec![Judgement::Unsteady { message, works: false, patience, progress: 0 }]
     }
+}
+
+/// Route 53 asks first whether enough checkers reach the endpoint, and inverts the outcome then.
+fn is_healthy(failing: i64, checkers: i64, inverted: bool) -> bool {
+    let reaching = if inverted { failing } else { checkers - failing };
+    (reaching * 100 > checkers * QUORUM) != inverted
 }
 
 #[cfg(test)]
@@ -109,7 +132,7 @@ impl Kind for HealthCheck {
 mod tests {
     use std::collections::BTreeMap;
 
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
 
     use super::live::{Observed, Status, Tags};
     use super::*;
@@ -173,7 +196,18 @@ mod tests {
     }
 
     #[test]
-    fn a_check_does_not_work_when_most_checkers_fail() {
+    fn route_53_counts_an_endpoint_as_healthy_that_more_than_18_per_cent_of_the_checkers_reach() {
+        assert!(is_healthy(13, 16, false), "3 of 16 are 18.75 %");
+        assert!(!is_healthy(14, 16, false), "2 of 16 are 12.5 %");
+        assert!(!is_healthy(41, 50, false), "9 of 50 are 18 %, which is not more");
+        assert!(
+            is_healthy(2, 16, true) && !is_healthy(3, 16, true),
+            "inverted: those that fail are those that reach it"
+        );
+    }
+
+    #[test]
+    fn a_check_that_route_53_counts_as_unhealthy_does_not_work_if_it_stays_so_for_two_minutes() {
         let scope = ScopeKey::new(ScopeKind::HealthChecks, "111122223333", "global", "");
         let declared = Stage::new().declared(&HealthCheck, "api", declaration(scope, "abc"));
         let (observations, memory) = (BTreeMap::new(), Memory::default());
@@ -185,13 +219,18 @@ mod tests {
                 ..Observed::default()
             };
             let world = World { observations: &observations, memory: &memory, now: Timestamp::UNIX_EPOCH };
-            HealthCheck.judge(&declared, &live::live(observed, None, Some(status)), &world)
+            HealthCheck.judge(&declared, &live::live(observed, None, status), &world)
         };
-        let failing = Ok(Status { checkers: 16, failed: 9 });
-        assert!(matches!(judge(false, failing.clone()).as_slice(), [Judgement::Degraded { works: false, .. }]));
-        assert_eq!(judge(false, Ok(Status { checkers: 16, failed: 8 })), []);
+        let failing = Some(Ok(Status { checkers: 16, failed: 14 }));
+        let message = "14 of 16 checkers see it failing".to_owned();
+        let patience = SignedDuration::from_mins(2);
+        let unsteady = Judgement::Unsteady { message, works: false, patience, progress: 0 };
+        assert_eq!(judge(false, failing.clone()), [unsteady]);
+        assert_eq!(judge(false, Some(Ok(Status { checkers: 16, failed: 9 }))), []);
+        assert_eq!(judge(false, Some(Ok(Status::default()))), [], "no checker has reported yet");
         assert_eq!(judge(true, failing), []);
-        assert!(matches!(judge(false, Err(Fact::Unknown("old".into()))).as_slice(), [Judgement::Unknown(_)]));
-        assert_eq!(judge(false, Err(Fact::Unchecked("denied".into()))), []);
+        assert!(matches!(judge(false, Some(Err(Fact::Unknown("old".into())))).as_slice(), [Judgement::Unknown(_)]));
+        assert_eq!(judge(false, Some(Err(Fact::Unchecked("denied".into())))), [Judgement::Unchecked("denied".into())]);
+        assert!(matches!(judge(false, None).as_slice(), [Judgement::Unknown(_)]), "newer than the reading");
     }
 }

@@ -12,6 +12,7 @@ use super::KIND;
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Fields, Value};
+use crate::kinds::detail;
 use crate::kinds::dns_record::name;
 
 /// One load balancer, free of any SDK.
@@ -85,20 +86,22 @@ pub fn live(observed: Observed, details: Details) -> Live {
         fields.set("dnsName", Value::text(name::canonical(dns_name)));
         addresses.push(name::address(dns_name).into());
     }
-    addresses.extend(observed.target_groups.iter().map(|arn| Arc::<str>::from(format!("targetgroup:{arn}"))));
+    // Both ways: a service that registers with a group needs the balancer in front of it, and the
+    // balancer needs the group.
+    let groups: Vec<Arc<str>> = observed.target_groups.iter().map(|arn| format!("targetgroup:{arn}").into()).collect();
+    addresses.extend(groups.iter().cloned());
     match details.listeners {
-        None => {}
+        None => fields.put("listeners", detail::not_asked()),
         Some(Err(fact)) => fields.put("listeners", fact),
         Some(Ok(listeners)) => listeners.into_iter().for_each(|listener| put_listener(&mut fields, listener)),
     }
-    match details.attributes {
-        None => {}
-        Some(Err(fact)) => {
+    match details.attributes.unwrap_or_else(|| Err(detail::not_asked())) {
+        Err(fact) => {
             for path in ["attributes", "idleTimeout", "deletionProtection"] {
                 fields.put(path, fact.clone());
             }
         }
-        Some(Ok(attributes)) => put_attributes(&mut fields, &attributes),
+        Ok(attributes) => put_attributes(&mut fields, &attributes),
     }
     put_tags(&mut fields, details.tags);
     fields.shrink();
@@ -108,7 +111,7 @@ pub fn live(observed: Observed, details: Details) -> Live {
         incarnation: Some(observed.arn),
         fields,
         addresses: addresses.into(),
-        references: Box::default(),
+        references: groups.into(),
     }
 }
 
@@ -136,7 +139,7 @@ fn put_attributes(fields: &mut Fields, attributes: &BTreeMap<String, String>) {
 /// The tags of a balancer or target group; `None` where nobody asked.
 pub fn put_tags(fields: &mut Fields, tags: Option<Result<BTreeMap<String, String>, Fact>>) {
     match tags {
-        None => {}
+        None => fields.put("tags", detail::not_asked()),
         Some(Err(fact)) => fields.put("tags", fact),
         Some(Ok(tags)) => {
             for (key, value) in &tags {
@@ -163,7 +166,17 @@ mod tests {
         let balancer = live(observed, Details::default());
         let addresses: Vec<&str> = balancer.addresses.iter().map(|address| &**address).collect();
         assert_eq!(addresses, ["dns:api-1.eu-west-1.elb.amazonaws.com", "targetgroup:arn:tg"]);
+        let references: Vec<&str> = balancer.references.iter().map(|reference| &**reference).collect();
+        assert_eq!(references, ["targetgroup:arn:tg"], "its group is no orphan while it lives");
         assert_eq!((&*balancer.id, balancer.incarnation.as_deref()), (arn, Some(arn)));
+    }
+
+    #[test]
+    fn details_that_nobody_asked_for_are_unknown_and_not_empty() {
+        let balancer = live(Observed::default(), Details::default());
+        for path in ["listeners.443.protocol", "idleTimeout", "deletionProtection", "attributes.x.y", "tags.team"] {
+            assert!(matches!(*balancer.fields.fact(path), Fact::Unknown(_)), "{path}");
+        }
     }
 
     #[test]

@@ -16,7 +16,8 @@ use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
 use crate::core::value::Value;
 use crate::core::world::World;
-use crate::kinds::{KindEntry, target_group};
+use crate::kinds::target_group::Health;
+use crate::kinds::{KindEntry, patience, target_group};
 
 /// The kind's name.
 pub const KIND: &str = "LoadBalancer";
@@ -111,26 +112,50 @@ fn state(declared: &Declared, live: &Live, now: Timestamp) -> Option<Judgement> 
     }
 }
 
-/// Whether every target behind it is known to be unhealthy. Groups whose health nobody asked for
-/// say nothing; nor does a balancer without targets, which may be scaled down.
+/// Whether every target behind it is known to be unhealthy. One that is healthy shows that it
+/// works; otherwise the health of every group it forwards to must be known. Where nobody asked
+/// for one of them nothing is said; nor of a balancer without targets, which may be scaled down.
 fn targets(declared: &Declared, live: &Live, world: &World<'_>) -> Option<Judgement> {
     let reading = world.reading(&declared.scope).ok()?;
+    let groups: Vec<Health> = reading
+        .objects
+        .values()
+        .filter(|group| {
+            let is_its_own = |address| live.references.contains(address);
+            group.key.kind == target_group::KIND && group.addresses.iter().any(is_its_own)
+        })
+        .map(|group| target_group::health(group))
+        .collect();
+    let mut asked_of_all = groups.len() == live.references.len();
     let (mut failing, mut waiting) = (0, 0);
-    let groups = reading.objects.values().filter(|group| {
-        group.key.kind == target_group::KIND && group.addresses.iter().any(|address| live.addresses.contains(address))
-    });
-    for health in groups.filter_map(|group| target_group::health(group)) {
-        if health.healthy > 0 {
-            return None;
+    let mut gap = None;
+    for group in groups {
+        match group {
+            Health::Known(targets) if targets.healthy > 0 => return None,
+            Health::Known(targets) => {
+                failing += targets.failing();
+                waiting += targets.initial;
+            }
+            Health::NotAsked => asked_of_all = false,
+            Health::Unknown(why) => {
+                let detail = format!("the health of its targets: {why}");
+                gap = Some(Judgement::Unknown(Failure::new(Reason::Incomplete, detail)));
+            }
+            Health::Unchecked(why) => {
+                gap.get_or_insert(Judgement::Unchecked(why));
+            }
         }
-        failing += health.failing();
-        waiting += health.initial;
     }
-    (failing > 0).then(|| Judgement::Degraded {
+    if !asked_of_all {
+        return None;
+    }
+    let down = Judgement::Unsteady {
         message: format!("none of its {} targets is healthy", failing + waiting),
         works: false,
-        caused_by: None,
-    })
+        patience: patience::when_down(declared.policy.settle),
+        progress: 0,
+    };
+    gap.or_else(|| (failing > 0).then_some(down))
 }
 
 #[cfg(test)]
@@ -146,23 +171,29 @@ mod tests {
     use crate::core::identity::ScopeKey;
     use crate::core::memory::Memory;
     use crate::core::observation::{Observation, Observations};
+    use crate::core::value::Fact;
     use crate::kinds::dns_record::fixture::{Stage, declaration};
     use crate::kinds::target_group::live::{Observed as Group, Targets};
 
     const ARN: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/api/1";
     const GROUP: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/api/1";
+    const OTHER: &str = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/other/1";
 
     fn ask(select: Select) -> Ask {
         Ask { kind: KIND, select }
     }
 
     fn balancer(arn: &str, state: &str) -> Live {
+        forwarding(arn, state, &[GROUP])
+    }
+
+    fn forwarding(arn: &str, state: &str, groups: &[&str]) -> Live {
         let observed = Observed {
             arn: arn.into(),
             name: "api".into(),
             state: Some(state.into()),
             created: Some(Timestamp::UNIX_EPOCH),
-            target_groups: vec![GROUP.into()],
+            target_groups: groups.iter().map(|group| Arc::from(*group)).collect(),
             ..Observed::default()
         };
         live::live(observed, Details::default())
@@ -206,21 +237,31 @@ mod tests {
         assert!(LoadBalancer.absence(&by_arn, &unlisted, None).is_ok());
     }
 
-    fn judged(state: &str, now: Timestamp, group: Option<Targets>) -> Vec<Judgement> {
+    type Asked = Option<Result<Targets, Fact>>;
+
+    fn judged(state: &str, now: Timestamp, group: Asked) -> Vec<Judgement> {
+        judged_by(&balancer(ARN, state), now, [(GROUP, group)])
+    }
+
+    /// A balancer that forwards to two groups.
+    fn judged_by_both(first: Asked, second: Asked) -> Vec<Judgement> {
+        let balancer = forwarding(ARN, "active", &[GROUP, OTHER]);
+        judged_by(&balancer, Timestamp::UNIX_EPOCH, [(GROUP, first), (OTHER, second)])
+    }
+
+    fn judged_by<const N: usize>(balancer: &Live, now: Timestamp, groups: [(&str, Asked); N]) -> Vec<Judgement> {
         let scope = ScopeKey::new(ScopeKind::LoadBalancers, "111122223333", "eu-west-1", "");
         let declared = Stage::new().declared(&LoadBalancer, "api", declaration(scope.clone(), "api"));
         let mut reading = complete();
         reading.finished = now;
-        let observed = Group { arn: GROUP.into(), name: "api".into(), ..Group::default() };
-        reading.insert(target_group::live::live(observed, group.map(Ok), None));
+        for (arn, targets) in groups {
+            let observed = Group { arn: arn.into(), name: arn.into(), ..Group::default() };
+            reading.insert(target_group::live::live(observed, targets, None));
+        }
         let observation = Observation { reading: Some(Arc::new(reading)), ..Observation::default() };
         let (observations, memory): (Observations, Memory) =
             (BTreeMap::from([(scope, observation)]), Memory::default());
-        LoadBalancer.judge(
-            &declared,
-            &balancer(ARN, state),
-            &World { observations: &observations, memory: &memory, now },
-        )
+        LoadBalancer.judge(&declared, balancer, &World { observations: &observations, memory: &memory, now })
     }
 
     #[test]
@@ -240,15 +281,33 @@ mod tests {
     }
 
     #[test]
-    fn a_balancer_without_a_healthy_target_does_not_work_but_one_without_targets_is_left_alone() {
+    fn a_balancer_without_a_healthy_target_has_two_minutes_and_one_without_targets_is_left_alone() {
         let now = Timestamp::UNIX_EPOCH;
-        let targets = |registered, healthy, initial| Some(Targets { registered, healthy, initial });
-        assert!(matches!(
-            judged("active", now, targets(2, 0, 0)).as_slice(),
-            [Judgement::Degraded { works: false, .. }]
-        ));
+        let message = "none of its 2 targets is healthy".to_owned();
+        let patience = SignedDuration::from_mins(2);
+        let down = Judgement::Unsteady { message, works: false, patience, progress: 0 };
+        assert_eq!(judged("active", now, targets(2, 0, 0)), [down]);
         assert_eq!(judged("active", now, targets(2, 1, 0)), []);
         assert_eq!(judged("active", now, targets(0, 0, 0)), []);
         assert_eq!(judged("active", now, targets(1, 0, 1)), []);
+    }
+
+    fn targets(registered: i64, healthy: i64, initial: i64) -> Asked {
+        Some(Ok(Targets { registered, healthy, initial }))
+    }
+
+    #[test]
+    fn a_balancer_is_not_called_down_before_the_health_of_every_group_is_known() {
+        let (failing, healthy) = (|| targets(2, 0, 0), || targets(2, 2, 0));
+        let lost = || Some(Err(Fact::Unknown("throttled".into())));
+        let denied = || Some(Err(Fact::Unchecked("denied".into())));
+        assert_eq!(judged_by_both(failing(), None), [], "nobody asked for the other group");
+        assert_eq!(judged_by_both(lost(), None), []);
+        assert!(matches!(judged_by_both(failing(), lost()).as_slice(), [Judgement::Unknown(_)]));
+        assert!(matches!(judged_by_both(lost(), denied()).as_slice(), [Judgement::Unknown(_)]));
+        assert_eq!(judged_by_both(failing(), denied()), [Judgement::Unchecked("denied".into())]);
+        assert_eq!(judged_by_both(lost(), healthy()), [], "a healthy target is enough");
+        let both = judged_by_both(failing(), failing());
+        assert!(matches!(both.as_slice(), [Judgement::Unsteady { works: false, .. }]), "{both:?}");
     }
 }

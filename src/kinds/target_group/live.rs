@@ -10,6 +10,7 @@ use super::KIND;
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Fields};
+use crate::kinds::detail;
 use crate::kinds::load_balancer::live::put_tags;
 
 /// One target group, free of any SDK.
@@ -91,7 +92,7 @@ pub fn live(
     fields.set_some("healthCheck.unhealthyThreshold", check.unhealthy_threshold);
     fields.set_some("healthCheck.matcher", check.matcher.as_deref());
     match targets {
-        None => {}
+        None => fields.put("targets", detail::not_asked()),
         Some(Err(fact)) => fields.put("targets", fact),
         Some(Ok(targets)) => {
             fields.set("targets.registered", targets.registered);

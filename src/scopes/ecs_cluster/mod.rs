@@ -3,10 +3,12 @@
 //! Decides which calls a reading takes. While every asked service is ACTIVE, one DescribeClusters
 //! and a DescribeServices for each ten of them are enough; as soon as one is not, and until they
 //! all are again, the whole cluster is listed and described, since a proof of absence needs the
-//! list. Never judges what it reads. The engine runs it through [`crate::scopes::Scope`].
+//! list. What is listed and called gone at the same time is neither. Never judges what it reads.
+//! The engine runs it through [`crate::scopes::Scope`].
 
 mod observed;
 mod read;
+mod registered;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use crate::kinds::ecs_service::definition::{Secrets, facts};
 use crate::kinds::ecs_service::live::{Cluster, Detail, Observed, live};
 use crate::scopes::{ReadFuture, Scope};
 use read::{Calls, Described, Tags};
+use registered::Registered;
 
 /// The reader of one cluster.
 pub struct EcsCluster {
@@ -30,6 +33,7 @@ pub struct EcsCluster {
     /// Whether tags were ever readable: what was and no longer is, is unknown.
     tags_were_read: bool,
     definitions: Definitions,
+    registered: Registered,
 }
 
 impl EcsCluster {
@@ -40,6 +44,7 @@ impl EcsCluster {
             settled: true,
             tags_were_read: false,
             definitions: Definitions::default(),
+            registered: Registered::default(),
         }
     }
 
@@ -72,6 +77,7 @@ impl EcsCluster {
                 .cloned()
                 .collect();
             calls.describe(&rest, &mut tags, &mut described).await?;
+            doubt_what_is_listed(&listed, &mut described);
             self.settled = all_active(&asked, &described);
             reading.listed = true;
         }
@@ -114,6 +120,8 @@ impl EcsCluster {
             Tags::Wanted | Tags::NotWanted => {}
         }
         self.definitions.fill(&mut services, calls, asks, &mut reading.remarks).await;
+        let was_readable = self.definitions.were_read;
+        self.registered.fill(&mut services, calls, asks, was_readable, &mut reading.remarks).await;
         for observed in services {
             reading.insert(live(&observed, &self.cluster));
         }
@@ -145,6 +153,21 @@ fn all_active(asked: &BTreeSet<String>, described: &BTreeMap<String, Described>)
     asked
         .iter()
         .all(|name| matches!(described.get(name), Some(Described::There(observed)) if observed.status == "ACTIVE"))
+}
+
+/// A name that ListServices gave cannot be gone: whatever DescribeServices says to the contrary is
+/// no answer, and the cluster is listed again until the two agree.
+fn doubt_what_is_listed(listed: &BTreeSet<String>, described: &mut BTreeMap<String, Described>) {
+    for (name, what) in described.iter_mut().filter(|(name, _)| listed.contains(*name)) {
+        let gone = match what {
+            Described::Inactive(_) => "INACTIVE",
+            Described::Missing => "MISSING",
+            Described::There(_) | Described::Unclear(_) => continue,
+        };
+        let detail =
+            format!("ListServices names {name}, but DescribeServices says that it is gone ({gone}); it is read again");
+        *what = Described::Unclear(Failure::new(Reason::Incomplete, detail));
+    }
 }
 
 /// What the role was never able to read is not checked; what it was, is unknown.
@@ -229,3 +252,6 @@ impl Definitions {
         Ok(facts(&definition, &secrets))
     }
 }
+
+#[cfg(test)]
+mod tests;

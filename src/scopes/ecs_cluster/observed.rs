@@ -42,6 +42,7 @@ pub(super) fn service(service: &Service, name: &str, tags: Detail<Vec<(String, S
         load_balancers: service.load_balancers().iter().map(load_balancer).collect(),
         tags,
         definition: Detail::NotAsked,
+        registered: Detail::NotAsked,
     }
 }
 

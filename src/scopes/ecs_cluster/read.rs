@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_sdk_ecs::operation::describe_services::DescribeServicesOutput;
-use aws_sdk_ecs::types::{Cluster as SdkCluster, Service, ServiceField};
+use aws_sdk_ecs::types::{Cluster as SdkCluster, Service, ServiceField, TaskDefinitionStatus};
 
 use super::observed;
 use crate::aws::allow_list;
@@ -16,7 +16,7 @@ use crate::aws::read::{CallFailure, ReadContext};
 use crate::core::arn::Arn;
 use crate::core::observation::{Failure, Reason};
 use crate::kinds::ecs_service::definition::ObservedDefinition;
-use crate::kinds::ecs_service::live::{Cluster, Detail, Observed, incarnation};
+use crate::kinds::ecs_service::live::{Cluster, Detail, Observed, family_and_revision, incarnation};
 
 /// As many names as DescribeServices takes.
 const BATCH: usize = 10;
@@ -226,6 +226,31 @@ impl Calls<'_> {
         match answer.task_definition() {
             Some(definition) => Ok(observed::definition(definition)),
             None => Err(Failure::new(Reason::Malformed, format!("DescribeTaskDefinition answered without {arn}"))),
+        }
+    }
+
+    /// Whether a revision (`family:revision`) is registered, so that it could be deployed. ECS has
+    /// no code of its own for a revision that it does not know; its ClientException will do, since
+    /// no absence is made of this answer.
+    pub async fn is_registered(&self, revision: &str) -> Result<bool, Failure> {
+        let request = self.cx.clients.ecs.describe_task_definition().task_definition(revision).send();
+        let answer = match self.cx.call(&allow_list::ECS_DESCRIBE_TASK_DEFINITION, request).await {
+            Ok(answer) => answer,
+            Err(call) if call.failure.reason == Reason::Invalid && call.code.as_deref() == Some("ClientException") => {
+                return Ok(false);
+            }
+            Err(call) => return Err(call.into()),
+        };
+        let definition = answer.task_definition();
+        let described = definition.and_then(|definition| family_and_revision(definition.task_definition_arn()?));
+        match definition {
+            Some(definition) if described == family_and_revision(revision) => {
+                Ok(definition.status() == Some(&TaskDefinitionStatus::Active))
+            }
+            _ => {
+                let detail = format!("DescribeTaskDefinition of {revision} answered with something else");
+                Err(Failure::new(Reason::Malformed, detail))
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! Decides which calls a reading takes. Asked items are read every time, in batches; one that a
 //! batch does not have is asked for by itself, which alone proves that it is not there. The whole
-//! table is scanned every five minutes at most, since that costs its owner money; in between the
-//! last scan's items stay, each replaced by what was read of it since. Never writes. The engine
-//! runs it through [`crate::scopes::Scope`].
+//! table is scanned every five minutes at most, since that costs its owner money, unless somebody
+//! needs to know what was written since; in between the last scan's items stay, each replaced by
+//! what was read of it since. Never writes. The engine runs it through [`crate::scopes::Scope`].
 
 mod item;
 mod read;
@@ -40,6 +40,8 @@ pub struct Table {
 
 /// What the last scan saw, kept up to date with what was read since.
 struct Scanned {
+    /// Before the first page: what was written later may be missing.
+    started: Timestamp,
     finished: Timestamp,
     items: BTreeMap<ObjectKey, Arc<Live>>,
     /// The names under which values were kept readable: other names need another scan.
@@ -70,6 +72,7 @@ impl Table {
 
         if asks.scan {
             if self.scan_is_due(cx.now(), asks) {
+                let started = cx.now();
                 let mut items = BTreeMap::new();
                 let keep = |item: Item| -> Result<(), Failure> {
                     let live = understand(&item)?;
@@ -78,6 +81,7 @@ impl Table {
                 };
                 calls.scan(keep).await?;
                 self.scanned = Some(Scanned {
+                    started,
                     finished: cx.now(),
                     items,
                     plain: asks.plain.clone(),
@@ -115,7 +119,7 @@ impl Table {
             answers.refresh(&mut scanned.items);
             reading.objects.clone_from(&scanned.items);
             reading.listed = true;
-            reading.listed_at = Some(scanned.finished);
+            reading.listed_at = Some(scanned.started);
         }
         reading.objects.extend(answers.objects);
         reading.answers = answers.named;
@@ -142,7 +146,10 @@ impl Table {
 
     fn scan_is_due(&self, now: Timestamp, asks: &Asks) -> bool {
         self.scanned.as_ref().is_none_or(|scanned| {
-            now.duration_since(scanned.finished) >= SCAN_EVERY
+            let age = now.duration_since(scanned.finished);
+            age.is_negative()
+                || age >= SCAN_EVERY
+                || asks.fresh_since.is_some_and(|since| scanned.started <= since)
                 || scanned.plain != asks.plain
                 || scanned.visible != asks.visible
         })
@@ -224,8 +231,10 @@ fn not_processed(select: &Select) -> Failure {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::core::identity::ScopeKind;
     use crate::core::value::Fields;
 
     fn item(key: &str, incarnation: &str) -> Live {
@@ -237,6 +246,33 @@ mod tests {
             addresses: Box::default(),
             references: Box::default(),
         }
+    }
+
+    #[test]
+    fn a_scan_is_due_when_it_is_old_too_old_for_somebody_or_kept_other_names() {
+        let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+        let names = |names: &[&str]| -> BTreeSet<Arc<str>> { names.iter().map(|name| Arc::from(*name)).collect() };
+        let mut table = Table::new(&ScopeKey::new(ScopeKind::Table, "111122223333", "eu-west-1", "deployments"));
+        let asks = Asks { plain: names(&["lb"]), visible: names(&["LOG_LEVEL"]), ..Asks::default() };
+        assert!(table.scan_is_due(at(0), &asks), "never scanned");
+        table.scanned = Some(Scanned {
+            started: at(100),
+            finished: at(110),
+            items: BTreeMap::new(),
+            plain: asks.plain.clone(),
+            visible: asks.visible.clone(),
+        });
+        assert!(!table.scan_is_due(at(120), &asks));
+        assert!(
+            table.scan_is_due(at(410), &asks) && table.scan_is_due(at(50), &asks),
+            "old, or the clock was set back"
+        );
+        let fresh = |since| Asks { fresh_since: Some(at(since)), ..asks.clone() };
+        assert!(!table.scan_is_due(at(120), &fresh(99)));
+        assert!(table.scan_is_due(at(120), &fresh(105)), "an item written at 105 may not have been seen");
+        assert!(table.scan_is_due(at(120), &fresh(115)));
+        assert!(table.scan_is_due(at(120), &Asks { plain: names(&["lb", "dns"]), ..asks.clone() }));
+        assert!(table.scan_is_due(at(120), &Asks { visible: names(&[]), ..asks.clone() }));
     }
 
     #[test]
