@@ -1,7 +1,7 @@
 //! Questions: what to ask each scope at its next reading.
 //!
 //! Decides how the asks of the declarations grow by what was learned: parents that items name,
-//! pieces whose parent is not there, open orphans, things that are no longer listed, and whole
+//! pieces whose parent is gone, open orphans, things that are no longer listed, and whole
 //! listings where somebody might refer to what looks left over. While all is well it adds only
 //! the parents, so that a reading stays at its paging minimum.
 
@@ -64,13 +64,13 @@ impl Questions<'_> {
         }
     }
 
-    /// Every parent is asked for; pieces only when their parent is not there.
+    /// Every parent is asked for; pieces only when their parent is gone.
     fn about_claims<'a>(&mut self, claims: impl Iterator<Item = &'a Claim>) {
         let mut fresh_since = None;
         for claim in claims {
             let Some(parent) = &claim.parent else { continue };
             self.edit(&parent.scope, |asks| asks.want(parent.ask.clone(), []));
-            if self.is_there(parent) {
+            if !self.is_gone(parent) {
                 continue;
             }
             fresh_since =
@@ -90,10 +90,9 @@ impl Questions<'_> {
         }
     }
 
-    fn is_there(&self, parent: &Parent) -> bool {
+    fn is_gone(&self, parent: &Parent) -> bool {
         let entry = kinds::find(parent.ask.kind);
-        entry
-            .is_some_and(|entry| matches!(self.world.sight(entry.kind, &parent.scope, &parent.ask), Sight::Present(..)))
+        entry.is_some_and(|entry| matches!(self.world.sight(entry.kind, &parent.scope, &parent.ask), Sight::Absent(..)))
     }
 
     /// Any service there might use the balancer.

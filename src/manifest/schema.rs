@@ -60,7 +60,7 @@ pub fn json_schema() -> Value {
         "type": "object",
         "properties": {
             "apiVersion": { "const": API_VERSION },
-            "kind": { "type": "string", "enum": names },
+            "kind": { "type": "string", "description": "The kind of what is declared.", "enum": names },
         },
         "required": ["apiVersion", "kind"],
         "allOf": branches,
