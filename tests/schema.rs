@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use moored::manifest::{decode, schema, source, tree};
+use moored::manifest::{decode, parse, schema, source};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -88,7 +88,7 @@ fn our_tree_reads_the_example_as_an_independent_reader_does() {
     for (path, text) in documents() {
         let file = source::SourceFile { path: path.clone(), text: text.as_str().into() };
         let ours: Vec<Value> =
-            tree::parse(&file).unwrap().iter().map(|node| decode::decode(node, &open).unwrap()).collect();
+            parse::parse(&file).unwrap().iter().map(|node| decode::decode(node, &open).unwrap()).collect();
         assert_eq!(ours, independent(&text), "{path}");
     }
 }

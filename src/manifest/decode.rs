@@ -95,8 +95,8 @@ mod tests {
 
     use serde::Deserialize;
 
+    use super::super::parse::parse;
     use super::super::source::SourceFile;
-    use super::super::tree::parse;
     use super::*;
 
     #[derive(Debug, PartialEq, Deserialize)]

@@ -404,8 +404,8 @@ pub(super) fn is_address(text: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use super::super::parse::parse;
     use super::super::source::SourceFile;
-    use super::super::tree::parse;
     use super::*;
 
     const HEAD: &str = "apiVersion: moored.dev/v1\nkind: DnsRecord\n";

@@ -337,10 +337,10 @@ fn check_repair(draft: &mut Draft<'_>, repair: &RepairSpec) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
+    use super::super::parse::parse;
     use super::super::problem::Problem;
     use super::super::schema::form;
     use super::super::source::SourceFile;
-    use super::super::tree::parse;
     use super::*;
 
     struct Told {

@@ -111,9 +111,9 @@ fn check_match(draft: &mut Draft<'_>, matching: &MatchSpec) {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::super::envelope;
+    use super::super::parse::parse;
     use super::super::schema::form;
     use super::super::source::SourceFile;
-    use super::super::tree::parse;
     use super::*;
 
     fn told(spec: &str) -> (Vec<Ignore>, Vec<String>) {

@@ -12,6 +12,7 @@ use super::draft::{Draft, locate};
 use super::envelope::{self, Envelope, ManifestKind};
 use super::environment;
 use super::ignore;
+use super::parse;
 use super::problem::{self, Place, Problem, suggest};
 use super::schema::Form;
 use super::source::{self, Commit, Source, SourceFile};
@@ -168,7 +169,7 @@ impl Parsed {
         };
         for file in &source.files {
             let path: Arc<str> = file.path.as_str().into();
-            match tree::parse(file) {
+            match parse::parse(file) {
                 Ok(documents) => documents.into_iter().for_each(|document| parsed.take(&path, document)),
                 Err(problems) => {
                     parsed.problems.extend(problems);

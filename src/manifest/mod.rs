@@ -13,8 +13,10 @@ pub mod explain;
 pub mod ignore;
 mod judge;
 pub mod load;
+pub mod parse;
 pub mod problem;
 pub mod resolve;
+mod rules;
 pub mod schema;
 pub mod source;
 #[cfg(test)]
