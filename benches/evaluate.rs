@@ -76,6 +76,7 @@ fn benches(criterion: &mut Criterion) {
         identities: &identities,
         memory: &empty,
         now,
+        patient: true,
     };
     let all: BTreeSet<_> = watch.index.scopes.keys().cloned().collect();
     criterion.bench_function("evaluate 10,000 after a full read", |bench| {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
@@ -61,6 +62,11 @@ impl Check {
         let may_be_shared = !watch.parents().is_empty();
         setup::pass(&mut watch, &parts.shared, |scope| may_be_shared || shown(scope))?;
         let snapshot = watch.evaluate(clock.now());
+        if !Report::matches_anything(&snapshot, &watch.index, &filter) {
+            bail!(
+                "nothing that is declared or found matches these filters; see `moored expected` for what is declared"
+            );
+        }
         let report = Report::new(&snapshot, &watch.index, &filter, started);
         match self.format {
             Format::Table => output::text(render::report(&report))?,

@@ -16,7 +16,7 @@ use crate::store::{History as _, Past, PastFinding, SqliteHistory};
 #[derive(Debug, Args)]
 pub struct History {
     /// The daemon's state file
-    #[arg(long, value_name = "PATH", env = "MOORED_STATE", required_unless_present = "server")]
+    #[arg(long, value_name = "PATH", env = "MOORED_STATE")]
     state: Option<PathBuf>,
     #[command(flatten)]
     server: Server,

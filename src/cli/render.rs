@@ -59,7 +59,8 @@ pub fn moment(at: Timestamp) -> String {
 pub fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if table.width().is_none() {
+    // No terminal, or one that does not know its width.
+    if table.width().is_none_or(|width| width < 60) {
         table.set_width(160);
     }
     table.set_header(header.map(|title| Cell::new(title).add_attribute(comfy_table::Attribute::Dim)));

@@ -36,10 +36,11 @@ impl Whoami {
         let mut sound = true;
         for environment in desired.environments.values().filter(|environment| filter.environment(&environment.name)) {
             let loud = environment.class == Class::Production;
-            let title = if loud {
-                format!("!!! {} (PRODUCTION) !!!", environment.name.to_uppercase())
-            } else {
-                format!("{} ({})", environment.name, environment.class.as_str())
+            let class = environment.class.as_str();
+            let title = match loud {
+                true => format!("!!! PRODUCTION: {} !!!", environment.name),
+                false if *environment.name == *class => environment.name.to_string(),
+                false => format!("{} ({class})", environment.name),
             };
             output::line(render::styled(if loud { render::ERROR } else { anstyle::Style::new().bold() }, title))?;
             for (alias, account) in &environment.accounts {

@@ -44,6 +44,8 @@ pub struct Input<'a> {
     pub memory: &'a Memory,
     /// The time.
     pub now: Timestamp,
+    /// Whether there will be another reading to wait for: a single pass says what it sees.
+    pub patient: bool,
 }
 
 /// A finding that appeared, ended, or began to be held.
@@ -118,6 +120,7 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
         environments: &input.desired.environments,
         leftovers: &leftovers,
         seasoned: input.memory.seasoned,
+        patient: input.patient,
     };
     for (scope, home) in &input.index.scopes {
         let kept = previous.and_then(|previous| previous.outcomes.get(scope)).filter(|outcome| {

@@ -31,6 +31,11 @@ impl Filter {
         self.environments.is_empty() || self.environments.iter().any(|wanted| wanted == name)
     }
 
+    /// Whether a kind is shown.
+    pub fn kind(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind))
+    }
+
     /// Whether an application is shown.
     pub fn application(&self, name: &str) -> bool {
         self.labels.get("app").is_none_or(|wanted| wanted == name)
@@ -39,7 +44,7 @@ impl Filter {
     /// Whether a thing is shown; labels other than `app` are looked up by the caller.
     pub fn thing(&self, environment: &str, kind: &str, name: &str, application: &str) -> bool {
         self.environment(environment)
-            && (self.kinds.is_empty() || self.kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
+            && self.kind(kind)
             && (self.names.is_empty() || self.names.iter().any(|glob| glob.matches(name)))
             && self.application(application)
     }

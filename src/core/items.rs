@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::arn::Arn;
 use super::claims::{Claim, Claimed};
@@ -22,6 +22,9 @@ use super::orphan::Standing;
 use super::unit::{Bench, Open, Unit, hold, open_findings, own_failure};
 use super::world::Sight;
 use crate::kinds;
+
+/// A deployer's clock may be so far ahead of ours.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A unit that no manifest declares by name: an item, or a piece of it.
 #[derive(Debug)]
@@ -180,7 +183,9 @@ impl Context<'_, '_> {
         let item = Candidate { kind: "TableItem", name, live: &self.claim.item, scope, seen: reading.finished };
         let open = self.open("TableItem", &item.name);
         let mut unit = Unit::default();
-        match (&self.claim.problem, &self.claim.parent) {
+        let ahead = self.claim.written_at.filter(|at| at.duration_since(item.seen) > CLOCK_SKEW);
+        let from_the_future = ahead.map(|at| format!("it says that it was written at {at}, which is in the future"));
+        match (self.claim.problem.as_ref().or(from_the_future.as_ref()), &self.claim.parent) {
             (None, Some(parent)) => {
                 if let Some(proof) = self.stand(&item, parent, &open, &mut unit)
                     && self.table.when_parent_gone != WhenParentGone::Keep
@@ -200,7 +205,7 @@ impl Context<'_, '_> {
                 }
             }
             (problem, _) => {
-                let detail = problem.as_deref().unwrap_or("its parent cannot be read");
+                let detail = problem.map_or("its parent cannot be read", |problem| problem.as_str());
                 unit.unknown = Some(Failure::new(Reason::BadItem, detail));
                 hold(&open, Drift::Orphaned, &mut unit.findings);
             }

@@ -81,7 +81,7 @@ impl<'a> Leftovers<'a> {
             Claimants::Parents(parents) => parents,
         };
         parents.insert(parent.clone());
-        let proof = match self.all_gone(&parents, read_at, open) {
+        let proof = match self.all_gone(scope, &parents, read_at, open) {
             Ok(Some(proof)) => proof,
             Ok(None) => return Standing::Needed,
             Err(doubt) => return doubt.into(),
@@ -117,8 +117,15 @@ impl<'a> Leftovers<'a> {
     }
 
     /// A proof that every parent is gone, each by a reading that started after `read_at`; `None`
-    /// when one is alive.
-    fn all_gone(&self, parents: &BTreeSet<Parent>, read_at: Timestamp, open: bool) -> Result<Option<Proof>, Doubt> {
+    /// when one is alive. A parent in the object's own scope comes with the same reading: it must
+    /// have been gone in an earlier one already.
+    fn all_gone(
+        &self,
+        scope: &ScopeKey,
+        parents: &BTreeSet<Parent>,
+        read_at: Timestamp,
+        open: bool,
+    ) -> Result<Option<Proof>, Doubt> {
         let (mut proof, mut doubt, mut early) = (None, None, BTreeSet::new());
         for parent in parents {
             match self.parent_sight(parent) {
@@ -126,7 +133,13 @@ impl<'a> Leftovers<'a> {
                 Some(Sight::Present(..)) => return Ok(None),
                 Some(Sight::Unknown(failure)) => doubt = Some(failure),
                 Some(Sight::Absent(known, reading)) => {
-                    if !open && reading.started <= read_at {
+                    let before = || self.world.memory_of(&parent.scope, &parent.ask)?.absent_since;
+                    let in_order = if parent.scope == *scope {
+                        before().is_some_and(|since| since < reading.started)
+                    } else {
+                        reading.started > read_at
+                    };
+                    if !open && !in_order {
                         early.insert(parent.scope.clone());
                     }
                     proof.get_or_insert(known);

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::desired::{Class, Revision};
+use super::desired::{Class, Declared, Revision};
 use super::drift::{Drift, FieldDrift, Finding, Severity, State, Verdict};
 use super::filter::Filter;
 use super::identity::ScopeKey;
 use super::index::Index;
 use super::observation::IdentityState;
-use super::snapshot::{ApplicationView, Converging, Snapshot, Unknown};
+use super::snapshot::{ApplicationView, Converging, Ignored, Snapshot, Unknown};
 use super::value::Source;
 
 /// The whole report.
@@ -97,8 +97,8 @@ pub struct ScopeReport {
     pub complete: bool,
     /// When it was last read well.
     pub observed_at: Option<Timestamp>,
-    /// The longest time between a change and its detection, in seconds.
-    pub bound_seconds: f64,
+    /// The longest time between a change and its detection, in seconds; none in a single pass.
+    pub bound_seconds: Option<f64>,
     /// API calls of the last good reading.
     pub api_calls: u32,
     /// Why the last attempt failed.
@@ -197,12 +197,7 @@ pub struct Summary {
 impl Report {
     /// The report of a snapshot, as far as the filter lets it through.
     pub fn new(snapshot: &Snapshot, index: &Index, filter: &Filter, started_at: Timestamp) -> Self {
-        let labels = Labels::new(index, filter);
-        let shown = |finding: &Finding| {
-            let key = &finding.key;
-            filter.thing(&key.environment, &key.kind, &key.name, &finding.application)
-                && labels.allow(&key.environment, &finding.application)
-        };
+        let shown = Shown::new(snapshot, index, filter);
         Self {
             api_version: "moored.dev/v1",
             kind: "DriftReport",
@@ -210,27 +205,13 @@ impl Report {
             finished_at: snapshot.at,
             revisions: snapshot.revisions.clone(),
             environments: environments(snapshot, filter),
-            applications: applications(snapshot, index, filter, &labels),
+            applications: applications(snapshot, index, filter, &shown),
             scopes: scopes(snapshot, filter),
-            findings: snapshot
-                .findings
-                .iter()
-                .filter(|finding| shown(finding))
-                .map(|finding| finding_report(snapshot, finding))
-                .collect(),
-            converging: snapshot
-                .converging
-                .iter()
-                .filter(|entry| {
-                    filter.thing(&entry.environment, &entry.kind, &entry.name, &entry.application)
-                        && labels.allow(&entry.environment, &entry.application)
-                })
-                .cloned()
-                .collect(),
-            ignored: snapshot
+            findings: shown.findings.iter().map(|finding| finding_report(snapshot, finding)).collect(),
+            converging: shown.converging.iter().map(|entry| (*entry).clone()).collect(),
+            ignored: shown
                 .ignored
                 .iter()
-                .filter(|ignored| shown(&ignored.finding))
                 .map(|ignored| IgnoredReport {
                     finding: finding_report(snapshot, &ignored.finding),
                     by: ignored.by.clone(),
@@ -238,17 +219,52 @@ impl Report {
                     until: ignored.until,
                 })
                 .collect(),
-            unknown: snapshot
-                .unknown
-                .iter()
-                .filter(|entry| {
-                    filter.thing(&entry.environment, &entry.kind, &entry.name, &entry.application)
-                        && labels.allow(&entry.environment, &entry.application)
-                })
-                .cloned()
-                .collect(),
-            summary: summary(snapshot, filter),
+            unknown: shown.unknown.iter().map(|entry| (*entry).clone()).collect(),
+            summary: summary(snapshot, index, filter, &shown),
         }
+    }
+
+    /// Whether anything declared, or anything there is to say, passes the filter: a misspelt name
+    /// must not read as "all is well".
+    pub fn matches_anything(snapshot: &Snapshot, index: &Index, filter: &Filter) -> bool {
+        let shown = Shown::new(snapshot, index, filter);
+        filter.is_empty()
+            || !(shown.findings.is_empty()
+                && shown.unknown.is_empty()
+                && shown.converging.is_empty()
+                && shown.ignored.is_empty())
+            || declarations(index).any(|declared| shown.labels.shows(filter, declared))
+    }
+}
+
+/// What of a snapshot passes the filter.
+struct Shown<'a> {
+    labels: Labels,
+    findings: Vec<&'a Arc<Finding>>,
+    converging: Vec<&'a Converging>,
+    ignored: Vec<&'a Ignored>,
+    unknown: Vec<&'a Unknown>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(snapshot: &'a Snapshot, index: &Index, filter: &Filter) -> Self {
+        let labels = Labels::new(index, filter);
+        let passes = |environment: &Arc<str>, kind: &str, name: &str, application: &Arc<str>| {
+            filter.thing(environment, kind, name, application) && labels.allow(environment, application)
+        };
+        let finding = |finding: &Finding| {
+            passes(&finding.key.environment, &finding.key.kind, &finding.key.name, &finding.application)
+        };
+        let findings = snapshot.findings.iter().filter(|known| finding(known)).collect();
+        let converging = snapshot.converging.iter();
+        let converging = converging
+            .filter(|entry| passes(&entry.environment, &entry.kind, &entry.name, &entry.application))
+            .collect();
+        let ignored = snapshot.ignored.iter().filter(|ignored| finding(&ignored.finding)).collect();
+        let unknown = snapshot.unknown.iter();
+        let unknown =
+            unknown.filter(|entry| passes(&entry.environment, &entry.kind, &entry.name, &entry.application)).collect();
+        Self { labels, findings, converging, ignored, unknown }
     }
 }
 
@@ -262,11 +278,7 @@ impl Labels {
         if wanted.is_empty() {
             return Self(None);
         }
-        let all = index
-            .scopes
-            .values()
-            .flat_map(|home| home.resources.iter().chain(home.tables.iter().map(|table| &table.declared)));
-        let carrying = all.filter(|declared| {
+        let carrying = declarations(index).filter(|declared| {
             wanted.iter().all(|(key, value)| declared.labels.get(*key).is_some_and(|known| **known == **value))
         });
         Self(Some(carrying.map(|declared| (declared.environment.clone(), declared.application.clone())).collect()))
@@ -274,6 +286,12 @@ impl Labels {
 
     fn allow(&self, environment: &Arc<str>, application: &Arc<str>) -> bool {
         self.0.as_ref().is_none_or(|allowed| allowed.contains(&(environment.clone(), application.clone())))
+    }
+
+    /// Whether a declaration is shown.
+    fn shows(&self, filter: &Filter, declared: &Declared) -> bool {
+        filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
+            && self.allow(&declared.environment, &declared.application)
     }
 }
 
@@ -293,27 +311,25 @@ fn environments(snapshot: &Snapshot, filter: &Filter) -> Vec<EnvironmentReport> 
         .collect()
 }
 
-fn applications(snapshot: &Snapshot, index: &Index, filter: &Filter, labels: &Labels) -> Vec<ApplicationReport> {
+/// Applications with at least one declaration or finding that passes.
+fn applications(snapshot: &Snapshot, index: &Index, filter: &Filter, shown: &Shown<'_>) -> Vec<ApplicationReport> {
     let worse: BTreeMap<(&str, &str), &ApplicationView> =
         snapshot.applications.iter().map(|view| ((&*view.environment, &*view.name), view)).collect();
-    let declared = index.applications.keys().map(|(environment, name)| (&**environment, &**name));
-    let all: BTreeSet<(&str, &str)> = declared.chain(worse.keys().copied()).collect();
-    all.into_iter()
-        .filter(|(environment, name)| {
-            filter.environment(environment)
-                && filter.application(name)
-                && labels.allow(&(*environment).into(), &(*name).into())
-        })
-        .map(|(environment, name)| {
-            let view = worse.get(&(environment, name));
-            ApplicationReport {
-                environment: environment.into(),
-                name: name.into(),
-                verdict: view.map_or(Verdict::InSync, |view| view.verdict),
-                missing: view.map(|view| view.missing.clone()).unwrap_or_default(),
-            }
-        })
-        .collect()
+    let declared = declarations(index).filter(|declared| shown.labels.shows(filter, declared));
+    let declared = declared.map(|declared| (&*declared.environment, &*declared.application));
+    let found = shown.findings.iter().map(|finding| (&*finding.key.environment, &*finding.application));
+    let unknown = shown.unknown.iter().map(|entry| (&*entry.environment, &*entry.application));
+    let all: BTreeSet<(&str, &str)> = declared.chain(found).chain(unknown).collect();
+    let report = |(environment, name): (&str, &str)| {
+        let view = worse.get(&(environment, name));
+        ApplicationReport {
+            environment: environment.into(),
+            name: name.into(),
+            verdict: view.map_or(Verdict::InSync, |view| view.verdict),
+            missing: view.map(|view| view.missing.clone()).unwrap_or_default(),
+        }
+    };
+    all.into_iter().map(report).collect()
 }
 
 fn scopes(snapshot: &Snapshot, filter: &Filter) -> Vec<ScopeReport> {
@@ -327,7 +343,7 @@ fn scopes(snapshot: &Snapshot, filter: &Filter) -> Vec<ScopeReport> {
             environments: view.environments.clone(),
             complete: view.complete,
             observed_at: view.observed_at,
-            bound_seconds: view.bound.as_secs_f64(),
+            bound_seconds: Some(view.bound.as_secs_f64()).filter(|seconds| *seconds > 0.0),
             api_calls: view.api_calls,
             error: view.error.as_ref().map(ToString::to_string),
             remarks: view.remarks.iter().map(ToString::to_string).collect(),
@@ -362,30 +378,71 @@ fn finding_report(snapshot: &Snapshot, finding: &Finding) -> FindingReport {
     }
 }
 
-/// Totals; they follow the filter by environment and kind (counts have no names).
-fn summary(snapshot: &Snapshot, filter: &Filter) -> Summary {
-    let count = |state: State| {
-        let shown = snapshot.counts.iter().filter(|((environment, kind, counted), _)| {
-            *counted == state
-                && filter.environment(environment)
-                && (filter.kinds.is_empty() || filter.kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
-        });
-        shown.map(|(_, count)| count).sum::<u32>()
+/// Totals. A filter by environment or kind follows the counts; by name or label the matching
+/// declarations and entries are counted.
+fn summary(snapshot: &Snapshot, index: &Index, filter: &Filter, shown: &Shown<'_>) -> Summary {
+    let unchecked = snapshot.unchecked.iter().filter(|((environment, _), _)| filter.environment(environment));
+    let unchecked = unchecked.map(|(_, count)| count).sum();
+    if filter.names.is_empty() && filter.labels.is_empty() {
+        let count = |state: State| {
+            let counted = snapshot.counts.iter().filter(|((environment, kind, counted), _)| {
+                *counted == state && filter.environment(environment) && filter.kind(kind)
+            });
+            counted.map(|(_, count)| count).sum::<u32>()
+        };
+        return Summary {
+            resources: State::ALL.iter().map(|state| count(*state)).sum(),
+            in_sync: count(State::InSync),
+            drifted: count(State::Drifted),
+            converging: count(State::Converging),
+            unknown: count(State::Unknown),
+            ignored: count(State::Ignored),
+            unchecked,
+        };
+    }
+    type Name<'a> = (&'a str, &'a str, &'a str);
+    let key = |finding: &Finding| -> (Arc<str>, Arc<str>, Arc<str>) {
+        (finding.key.environment.clone(), finding.key.kind.clone(), finding.key.name.clone())
     };
-    let states = State::ALL.iter().map(|state| count(*state)).sum();
-    let unchecked = snapshot
-        .unchecked
+    let proven: BTreeSet<_> =
+        shown.findings.iter().filter(|finding| !finding.held).map(|finding| key(finding)).collect();
+    let unknown: BTreeSet<_> = shown
+        .unknown
         .iter()
-        .filter(|((environment, _), _)| filter.environment(environment))
-        .map(|(_, count)| count)
-        .sum();
+        .map(|entry| (entry.environment.clone(), entry.kind.clone(), entry.name.clone()))
+        .chain(shown.findings.iter().filter(|finding| finding.held).map(|finding| key(finding)))
+        .filter(|name| !proven.contains(name))
+        .collect();
+    let converging: BTreeSet<Name<'_>> =
+        shown.converging.iter().map(|entry| (&*entry.environment, &*entry.kind, &*entry.name)).collect();
+    let ignored: BTreeSet<_> =
+        shown.ignored.iter().map(|ignored| key(&ignored.finding)).filter(|name| !proven.contains(name)).collect();
+    let troubled = proven.len() + unknown.len() + converging.len() + ignored.len();
+    let is_troubled = |name: &(Arc<str>, Arc<str>, Arc<str>)| {
+        proven.contains(name)
+            || unknown.contains(name)
+            || ignored.contains(name)
+            || converging.contains(&(&*name.0, &*name.1, &*name.2))
+    };
+    let declared = declarations(index).filter(|declared| shown.labels.shows(filter, declared));
+    let in_sync = declared
+        .map(|declared| (declared.environment.clone(), Arc::<str>::from(declared.kind.name()), declared.name.clone()))
+        .filter(|name| !is_troubled(name))
+        .count();
     Summary {
-        resources: states,
-        in_sync: count(State::InSync),
-        drifted: count(State::Drifted),
-        converging: count(State::Converging),
-        unknown: count(State::Unknown),
-        ignored: count(State::Ignored),
+        resources: (in_sync + troubled) as u32,
+        in_sync: in_sync as u32,
+        drifted: proven.len() as u32,
+        converging: converging.len() as u32,
+        unknown: unknown.len() as u32,
+        ignored: ignored.len() as u32,
         unchecked,
     }
+}
+
+/// Every declaration, StateTables too.
+fn declarations(index: &Index) -> impl Iterator<Item = &Declared> {
+    index.scopes.values().flat_map(|home| {
+        home.resources.iter().map(|declared| &**declared).chain(home.tables.iter().map(|table| &*table.declared))
+    })
 }

@@ -64,6 +64,8 @@ pub struct Bench<'a> {
     pub leftovers: &'a Leftovers<'a>,
     /// Whether an earlier set of manifests was evaluated: the first load has no settling time.
     pub seasoned: bool,
+    /// Whether there will be another reading to wait for.
+    pub patient: bool,
 }
 
 impl Bench<'_> {
@@ -130,6 +132,10 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
                 unit.unsteady = None;
                 let mut missing = finding(declared, bench, &open, Drift::Missing, proof.sentence, reading.finished);
                 missing.works = false;
+                // Its own identity, where it was ever seen; else that of what is wanted.
+                let known =
+                    bench.world.memory_of(&declared.scope, &declared.ask()).filter(|known| !known.id.is_empty());
+                missing.id = known.map_or(missing.id, |known| known.id.clone());
                 missing.root = missing_root(declared, bench, &open).unwrap_or(missing.root);
                 unit.findings.push(missing);
             }
@@ -195,7 +201,7 @@ impl Present<'_, '_> {
     /// Whether it is only there because its owner was.
     fn is_left_over(&self, unit: &mut Unit) -> bool {
         let Some(owner) = &self.declared.owned_by else { return false };
-        let open = self.open.get(&Drift::Orphaned).is_some_and(|finding| finding.id == self.declared.id);
+        let open = self.open.get(&Drift::Orphaned).is_some_and(|finding| finding.id == self.live.id);
         let (failure, wanted) =
             match self.bench.leftovers.standing(&self.declared.scope, self.live, owner, self.seen, open) {
                 Standing::Needed => return false,
@@ -234,7 +240,7 @@ impl Present<'_, '_> {
                     _ => (self.seen, progress),
                 });
                 let until = since.saturating_add(patience).unwrap_or(since);
-                if until > self.bench.world.now && !self.open.contains_key(&Drift::Degraded) {
+                if self.bench.patient && until > self.bench.world.now && !self.open.contains_key(&Drift::Degraded) {
                     unit.converging = Some((until, message));
                 } else {
                     push_once(&mut unit.findings, Finding { works, ..self.finding(Drift::Degraded, message) });
@@ -297,7 +303,8 @@ impl Present<'_, '_> {
     }
 
     fn finding(&self, drift: Drift, message: String) -> Finding {
-        finding(self.declared, self.bench, self.open, drift, message, self.seen)
+        let id = self.live.id.clone();
+        Finding { id, ..finding(self.declared, self.bench, self.open, drift, message, self.seen) }
     }
 }
 

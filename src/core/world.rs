@@ -77,13 +77,16 @@ impl<'a> World<'a> {
         let Some(live) = reading.object("DnsRecord", record) else {
             return Err(Failure::new(
                 Reason::Unconfirmed,
-                format!("the record {record} that should refer to it is not there"),
+                format!("the record {} that should refer to it is not there", spoken(record)),
             ));
         };
         let referenced = live.references.iter().find_map(|reference| reference.strip_prefix("healthcheck:"));
         match referenced {
             Some(id) => Ok(Ask { kind: ask.kind, select: Select::Key(id.into()) }),
-            None => Err(Failure::new(Reason::Unconfirmed, format!("the record {record} refers to no health check"))),
+            None => Err(Failure::new(
+                Reason::Unconfirmed,
+                format!("the record {} refers to no health check", spoken(record)),
+            )),
         }
     }
 
@@ -110,4 +113,9 @@ impl<'a> World<'a> {
                 .map(|(key, _)| (scope, key))
         })
     }
+}
+
+/// A record's key as a person says it.
+fn spoken(record: &str) -> String {
+    record.replace('|', " ").trim_end().to_owned()
 }

@@ -72,6 +72,8 @@ impl Daemon {
     pub fn new(options: Options, shared: Arc<Shared>, requests: Requests, watch: Watch, roots: Roots) -> Self {
         let started = shared.clock.now();
         let (board, _) = board::channel(None);
+        let mut watch = watch;
+        watch.patient = true;
         Self {
             options,
             shared,
@@ -283,16 +285,20 @@ impl Daemon {
         let redactor = self.shared.redactor.clone();
         let loaded = tokio::task::block_in_place(|| self.roots.load(&redactor, self.shared.clock.now()));
         for rejected in &loaded.rejected {
-            warn!(event = "manifests_rejected", root = %rejected.root, problems = rejected.problems.len(), first = rejected.problems.first().map(|problem| problem.message.as_str()), "the last good revision stays in force");
-        }
-        for warning in &loaded.warnings {
-            warn!(event = "manifests_warning", %warning);
+            let first = rejected.problems.first().map(|problem| {
+                let place = problem.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+                format!("{}{place}: {}", problem.file, problem.message)
+            });
+            warn!(event = "manifests_rejected", root = %rejected.root, problems = rejected.problems.len(), first, "the last good revision stays in force");
         }
         if let Some(desired) = loaded.desired.filter(|desired| *self.watch.desired != *desired) {
             let before: Vec<_> = self.watch.desired.revisions.iter().map(|revision| revision.digest.clone()).collect();
             let after = desired.revisions.iter().map(|revision| revision.digest.clone());
             if !after.eq(before) {
                 info!(event = "manifests_accepted", resources = desired.resources.len(), "a new revision is in force");
+                for warning in &loaded.warnings {
+                    warn!(event = "manifests_warning", %warning);
+                }
             }
             self.shared
                 .budgets

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::core::desired::Desired;
 use crate::core::redact::Redactor;
+use crate::manifest::kept::Kept;
 use crate::manifest::load::{Parsed, Rejected, read_root};
 use crate::manifest::resolve::resolve;
 use crate::manifest::warning::Warning;
@@ -38,7 +39,7 @@ pub struct Roots {
 struct Root {
     path: PathBuf,
     /// The newest reading that was accepted.
-    good: Option<Arc<Parsed>>,
+    good: Option<Kept>,
     /// Whether the newest reading was.
     accepted: bool,
     trace: u64,
@@ -82,7 +83,7 @@ impl Roots {
                 Err(refusal) => {
                     root.accepted = false;
                     rejected.push(refusal);
-                    candidates.push(root.good.clone());
+                    candidates.push(root.good.as_ref().map(|good| Arc::new(good.parse())));
                 }
             }
         }
@@ -101,7 +102,8 @@ impl Roots {
                 let Some((root, candidate)) = self.roots.get_mut(*at).zip(candidates.get_mut(*at)) else { continue };
                 root.accepted = false;
                 rejected.push(refusal);
-                *candidate = root.good.clone().filter(|good| !Arc::ptr_eq(good, known));
+                let other = root.good.as_ref().filter(|good| good.digest != known.digest);
+                *candidate = other.map(|good| Arc::new(good.parse()));
                 fell_back = true;
             }
             if !fell_back {
@@ -121,7 +123,7 @@ impl Roots {
         let any = candidates.iter().any(Option::is_some);
         for (root, candidate) in self.roots.iter_mut().zip(candidates) {
             if root.accepted {
-                root.good = candidate;
+                root.good = candidate.map(|parsed| Kept::of(&parsed));
             }
             for revision in
                 desired.revisions.iter_mut().filter(|revision| *revision.root == *root.path.display().to_string())

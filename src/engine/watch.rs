@@ -41,6 +41,8 @@ pub struct Watch {
     history: Option<Arc<std::sync::Mutex<dyn History>>>,
     /// Whether the last save succeeded.
     pub store_healthy: bool,
+    /// Whether there will be other readings: the daemon waits where a single pass cannot.
+    pub patient: bool,
 }
 
 impl Watch {
@@ -57,6 +59,7 @@ impl Watch {
             changed: BTreeSet::new(),
             history,
             store_healthy: true,
+            patient: false,
         }
     }
 
@@ -170,6 +173,7 @@ impl Watch {
             identities: &identities,
             memory: &self.memory,
             now,
+            patient: self.patient,
         };
         let evaluation = evaluate(&input, self.evaluation.as_ref(), &changed);
         self.memory = evaluation.memory.clone();

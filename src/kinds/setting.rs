@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use crate::core::desired::{Account, Environment};
 use crate::core::redact::Redactor;
+use crate::manifest::decode::DecodeError;
+use crate::manifest::problem::Place;
 
 /// Something wrong in a spec, with the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,17 +21,34 @@ pub struct SpecProblem {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// Where it stands, if that is known better than by `path`.
+    pub place: Option<Place>,
+    /// Whether it is about `metadata.name`, which was read in place of the field.
+    pub of_name: bool,
+}
+
+impl From<DecodeError> for SpecProblem {
+    fn from(error: DecodeError) -> Self {
+        Self { place: Some(error.place), ..Self::at(Vec::<String>::new(), error.message) }
+    }
 }
 
 impl SpecProblem {
     /// A problem at this path.
     pub fn at<S: Into<String>>(path: impl IntoIterator<Item = S>, message: impl Into<String>) -> Self {
-        Self { path: path.into_iter().map(Into::into).collect(), message: message.into(), hint: None }
+        let path = path.into_iter().map(Into::into).collect();
+        Self { path, message: message.into(), hint: None, place: None, of_name: false }
     }
 
     /// The same with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same about `metadata.name`, if that was read in place of the field.
+    pub fn of_name(mut self, of_name: bool) -> Self {
+        self.of_name = of_name;
         self
     }
 }

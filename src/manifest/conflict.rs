@@ -77,7 +77,11 @@ fn named(root: &Parsed) -> impl Iterator<Item = (Name<'_>, &str, Place)> {
             (name, &*document.source.file, document.place)
         })
     });
-    environments.chain(ignores).chain(resources)
+    let broken = root.broken.iter().filter(|mention| !mention.name.is_empty()).flat_map(|mention| {
+        let environments = mention.environments.iter();
+        environments.map(move |(at, _)| ((&**at, mention.kind, &*mention.name), &*mention.file, mention.place))
+    });
+    environments.chain(ignores).chain(resources).chain(broken)
 }
 
 fn same_name(roots: &[Arc<Parsed>], first: Party<'_>, second: Party<'_>, name: Name<'_>) -> Vec<(usize, Problem)> {
@@ -118,8 +122,8 @@ fn both(
 ) -> Vec<(usize, Problem)> {
     let tell = |to: Party<'_>, other: Party<'_>| {
         let file = match roots.get(other.index) {
-            Some(root) if to.index != other.index => path_in_root(&root.root, other.file),
-            _ => other.file.to_owned(),
+            Some(root) => path_in_root(&root.root, other.file),
+            None => other.file.to_owned(),
         };
         let message = format!("{message}: here and in {file}:{}", other.place.line);
         (to.index, Problem::at(to.file, to.place, message).hint(hint))

@@ -20,7 +20,7 @@ use super::tree::{Data, Node};
 use crate::core::desired::Policy;
 use crate::core::drift::Severity;
 use crate::kinds::text::Text;
-use crate::kinds::{self, KINDS, KindEntry};
+use crate::kinds::{self, KINDS, KindEntry, state_table};
 
 /// The only `apiVersion` so far.
 pub const API_VERSION: &str = "moored.dev/v1";
@@ -261,6 +261,17 @@ pub fn read(draft: &mut Draft<'_>, kind: ManifestKind) -> Option<Envelope> {
         );
     }
     let owner = owner(draft);
+    if let ManifestKind::Resource(entry) = kind
+        && entry.kind.name() == state_table::KIND
+    {
+        let hint = "take it away; `whenParentGone` and `pieces` say what becomes of the items";
+        if absent {
+            draft.problem(&["state"], "a table is never declared gone: its items are", hint);
+        }
+        if draft.document.get("ownedBy").is_some() {
+            draft.problem(&["ownedBy"], "a table is never owned: its items are", hint);
+        }
+    }
 
     let metadata: Metadata = match kind {
         ManifestKind::Environment => draft.part::<EnvironmentMetadata>("metadata", &PARTS.environment_metadata)?.into(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::draft::Draft;
 use super::envelope::Envelope;
@@ -15,10 +16,13 @@ use super::problem::{shorten, suggest};
 use super::schema::Form;
 use crate::core::drift::Drift;
 use crate::core::ignore::{Glob, Ignore};
-use crate::kinds::{self, KINDS};
+use crate::kinds::{self, KINDS, KindEntry};
 
 /// The longest way to write a day.
 const DAY: usize = "2026-12-31".len();
+
+/// Fields that findings can name although no spec has them: the targets that `minHealthy` counts.
+const BEYOND_SPECS: [&str; 1] = ["targets"];
 
 /// What is ignored.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -99,12 +103,32 @@ fn check_match(draft: &mut Draft<'_>, matching: &MatchSpec) {
         let message = format!("`{}` is no path of a field", shorten(path));
         draft.problem(&["spec", "match", "path"], message, "such as `/weight` or `/taskDefinition/cpu`");
     }
+    if let (Some(entry), Some(path)) = (matching.kind.as_deref().and_then(kinds::find), matching.path.as_deref()) {
+        check_field(draft, entry, path);
+    }
     if let MatchSpec { kind: None, name: None, path: None, drift } = matching
         && drift.is_empty()
     {
         let hint = "add `kind`, `name`, `drift` or `path`";
         draft.problem(&["spec", "match"], "this would ignore everything in its environments", hint);
     }
+}
+
+/// Warns of a path that begins with no field of the kind. What lies below is the live thing's matter.
+fn check_field(draft: &mut Draft<'_>, entry: &KindEntry, path: &str) {
+    let Some(field) = path.strip_prefix('/').and_then(|path| path.split('/').next()) else { return };
+    let schema = (entry.schema)();
+    let properties = schema.as_value().get("properties").and_then(Value::as_object);
+    let known = || properties.into_iter().flat_map(|fields| fields.keys()).map(String::as_str).chain(BEYOND_SPECS);
+    if field.is_empty() || known().any(|known| known == field) {
+        return;
+    }
+    let kind = entry.kind.name();
+    let hint = match suggest(field, known()) {
+        Some(meant) => format!("did you mean `/{meant}`?"),
+        None => format!("`moored explain {kind}` lists the known fields"),
+    };
+    draft.warn(&["spec", "match", "path"], format!("{kind} has no field `{}`", shorten(field)), hint);
 }
 
 #[cfg(test)]
@@ -137,6 +161,25 @@ mod tests {
         let environments: Vec<&str> = ignores.iter().map(|ignore| &*ignore.environment).collect();
         assert_eq!(environments, ["staging", "production"]);
         assert_eq!(ignores[0].expires().to_string(), "2027-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_path_that_begins_with_no_field_of_the_kind_is_warned_of() {
+        let warned = |kind: &str, path: &str| {
+            let file: Arc<str> = "a.yaml".into();
+            let text = format!("spec: {{match: {{kind: {kind}, path: {path}}}}}\n");
+            let document = parse(&SourceFile { path: "a.yaml".to_owned(), text: text.into() }).unwrap().remove(0);
+            let mut draft = Draft::new(&file, &document);
+            let matching =
+                MatchSpec { kind: Some(kind.to_owned()), name: None, drift: Vec::new(), path: Some(path.to_owned()) };
+            check_match(&mut draft, &matching);
+            assert!(draft.problems.is_empty(), "{:?}", draft.problems);
+            draft.warnings.pop().map(|warning| (warning.message, warning.hint.unwrap()))
+        };
+        let (message, hint) = warned("DnsRecord", "/wieght").unwrap();
+        assert_eq!((message.as_str(), hint.as_str()), ("DnsRecord has no field `wieght`", "did you mean `/weight`?"));
+        assert_eq!(warned("EcsService", "/taskDefinition/cpu"), None);
+        assert_eq!(warned("TargetGroup", "/targets/healthy"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::envelope::Owner;
-use super::load::{IgnoreDocument, Parsed, ResourceDocument};
+use super::load::{IgnoreDocument, Mention, Parsed, ResourceDocument};
 use super::problem::{Place, Problem, suggest};
 use crate::core::desired::Environment;
 use crate::core::redact::Redactor;
@@ -39,8 +39,10 @@ impl<'a> Union<'a> {
                 }
             }
             for mention in &root.broken {
-                let name = (&*mention.environment, mention.kind, &*mention.name);
-                union.resources.entry(name).or_insert(index);
+                for (environment, _) in &mention.environments {
+                    let name = (&**environment, mention.kind, &*mention.name);
+                    union.resources.entry(name).or_insert(index);
+                }
             }
         }
         union
@@ -58,6 +60,14 @@ impl Candidate<'_> {
     pub fn name(&self) -> Name<'_> {
         (&*self.environment.name, self.document.entry.kind.name(), &*self.document.envelope.name)
     }
+}
+
+/// What is owned, as a problem with its owner names it.
+#[derive(Clone, Copy)]
+struct Owned<'a> {
+    kind: &'a str,
+    name: &'a str,
+    file: &'a str,
 }
 
 /// Something of another root that a root needs.
@@ -88,7 +98,23 @@ impl<'a> Judged<'a> {
                     judged.declare(document, found, redactor);
                 }
                 if let Some(owner) = &document.envelope.owner {
-                    judged.owner(index, root, union, document, owner, environment);
+                    let (kind, name) = (document.entry.kind.name(), &*document.envelope.name);
+                    judged.owner(
+                        index,
+                        root,
+                        union,
+                        Owned { kind, name, file: &document.source.file },
+                        owner,
+                        environment,
+                    );
+                }
+            }
+        }
+        for Mention { kind, name, environments, owner, file, .. } in &root.broken {
+            for (environment, place) in environments {
+                judged.environment(index, root, union, file, environment, *place);
+                if let Some(owner) = owner {
+                    judged.owner(index, root, union, Owned { kind, name, file }, owner, environment);
                 }
             }
         }
@@ -137,12 +163,12 @@ impl<'a> Judged<'a> {
         index: usize,
         root: &Parsed,
         union: &Union<'a>,
-        document: &'a ResourceDocument,
+        owned: Owned<'a>,
         owner: &'a Owner,
         environment: &str,
     ) {
-        let (file, name) = (&*document.source.file, &*owner.name);
-        if owner.kind == document.entry.kind.name() && owner.name == document.envelope.name {
+        let (file, name) = (owned.file, &*owner.name);
+        if owner.kind == owned.kind && name == owned.name {
             let problem = Problem::at(file, owner.place, format!("{} `{name}` is declared to own itself", owner.kind));
             self.problems.push(problem.hint("name the thing without which it is of no use"));
             return;
@@ -172,7 +198,11 @@ impl<'a> Judged<'a> {
             Ok(declaration) => self.candidates.push(Candidate { document, environment, declaration }),
             Err(problems) => self.problems.extend(problems.into_iter().map(|problem| Problem {
                 file: document.source.file.to_string(),
-                place: Some(document.spec_place(&environment.name, &problem.path)),
+                place: Some(match problem.place {
+                    Some(place) => place,
+                    None if problem.of_name => document.place,
+                    None => document.spec_place(&environment.name, &problem.path),
+                }),
                 message: problem.message,
                 hint: problem.hint,
             })),

@@ -3,13 +3,13 @@
 //! Decides what every document says, as far as that can be told without the others. Never accepts or rejects: that takes
 //! all roots together, and `resolve` does it. The engine and the commands call [`read_root`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::{Draft, locate};
-use super::envelope::{self, Envelope, ManifestKind};
+use super::envelope::{self, Envelope, ManifestKind, Owner};
 use super::environment;
 use super::ignore;
 use super::parse;
@@ -20,7 +20,7 @@ use super::tree::{self, Data, Key, Node};
 use crate::core::desired::Environment;
 use crate::core::ignore::Ignore;
 use crate::core::value;
-use crate::kinds::KindEntry;
+use crate::kinds::{self, KindEntry};
 
 /// What one root says.
 pub struct Parsed {
@@ -90,11 +90,30 @@ impl ResourceDocument {
     }
 }
 
-/// A declaration as far as it could be read.
+/// A declaration as far as it could be read: enough to tell what it refers to, and what else has its name.
 pub(super) struct Mention {
-    pub environment: Arc<str>,
     pub kind: &'static str,
+    /// Empty if there is none.
     pub name: Arc<str>,
+    /// The environments and where each is listed.
+    pub environments: Vec<(Arc<str>, Place)>,
+    pub owner: Option<Owner>,
+    pub file: Arc<str>,
+    /// Where its name stands.
+    pub place: Place,
+}
+
+impl Mention {
+    fn of(kind: &'static str, document: &Node, file: Arc<str>, place: Place) -> Self {
+        let mut environments: Vec<(Arc<str>, Place)> = Vec::new();
+        for (environment, place) in listed(document) {
+            if environments.iter().all(|(known, _)| **known != *environment) {
+                environments.push((environment.into(), place));
+            }
+        }
+        let owner = owner(document);
+        Self { kind, name: name(document).unwrap_or_default().into(), environments, owner, file, place }
+    }
 }
 
 /// A root that is not accepted, and why.
@@ -189,9 +208,7 @@ impl Parsed {
         };
         let merged = check(&mut draft, form);
         let envelope = envelope::read(&mut draft, form.kind);
-        if let Some(envelope) = &envelope {
-            check_overrides(&mut draft, envelope);
-        }
+        check_overrides(&mut draft);
         let file = file.clone();
         let place = draft.place(&["metadata", "name"]);
         match (form.kind, envelope) {
@@ -216,13 +233,7 @@ impl Parsed {
                 self.resources.push(ResourceDocument { entry, form, envelope, source, place, document, merged });
             }
             (ManifestKind::Ignore | ManifestKind::Resource(_), _) => {
-                let name: Arc<str> = name(&document).unwrap_or_default().into();
-                let mention = |environment: &str| Mention {
-                    environment: environment.into(),
-                    kind: form.kind.name(),
-                    name: name.clone(),
-                };
-                self.broken.extend(listed(&document).into_iter().map(mention));
+                self.broken.push(Mention::of(form.kind.name(), &document, file, place));
                 self.note(draft);
             }
         }
@@ -245,9 +256,12 @@ fn check(draft: &mut Draft<'_>, form: &Form) -> BTreeMap<Arc<str>, Node> {
     };
     let patches: Vec<(&str, &Node)> = patches
         .into_iter()
-        .filter(|(environment, patch)| listed.contains(environment) && matches!(patch.data, Data::Map(_)))
+        .filter(|(environment, patch)| {
+            listed.iter().any(|(listed, _)| listed == environment) && matches!(patch.data, Data::Map(_))
+        })
         .collect();
-    if patches.is_empty() || patches.len() < listed.len() {
+    let completed = |environment: &str| patches.iter().any(|(patched, _)| *patched == environment);
+    if patches.is_empty() || !listed.iter().all(|(environment, _)| completed(environment)) {
         form.document.check(draft.file, document, &mut draft.problems);
     }
     let mut merged = BTreeMap::new();
@@ -267,15 +281,17 @@ fn patch_of_spec(patch: &Node) -> Node {
     Node { place: patch.place, data: Data::Map(vec![(key, patch.clone())]) }
 }
 
-fn check_overrides(draft: &mut Draft<'_>, envelope: &Envelope) {
+/// Needs the list of environments only, so that nothing else that is wrong hides what is wrong here.
+fn check_overrides(draft: &mut Draft<'_>) {
     let Some(Data::Map(entries)) = draft.document.get("overrides").map(|overrides| &overrides.data) else { return };
+    let listed = listed(draft.document);
     for (key, _) in entries {
-        if envelope.environments.iter().any(|(environment, _)| **environment == *key.name) {
+        if listed.is_empty() || listed.iter().any(|(environment, _)| *environment == key.name) {
             continue;
         }
         let message =
             format!("`overrides` names the environment `{}`, which `metadata.environments` does not list", key.name);
-        let hint = match suggest(&key.name, envelope.environments.iter().map(|(environment, _)| &**environment)) {
+        let hint = match suggest(&key.name, listed.iter().map(|(environment, _)| *environment)) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "add it to `metadata.environments`, or take the override away".to_owned(),
         };
@@ -288,11 +304,19 @@ fn name(document: &Node) -> Option<&str> {
     document.get("metadata")?.get("name")?.as_text()
 }
 
-/// The environments, as far as they are listed.
-fn listed(document: &Node) -> BTreeSet<&str> {
+/// The environments and where each is listed, as far as they are.
+fn listed(document: &Node) -> Vec<(&str, Place)> {
     let environments = document.get("metadata").and_then(|metadata| metadata.get("environments"));
     match environments.map(|environments| &environments.data) {
-        Some(Data::Seq(items)) => items.iter().filter_map(Node::as_text).collect(),
-        _ => BTreeSet::new(),
+        Some(Data::Seq(items)) => items.iter().filter_map(|item| Some((item.as_text()?, item.place))).collect(),
+        _ => Vec::new(),
     }
+}
+
+/// The owner, as far as one is named.
+fn owner(document: &Node) -> Option<Owner> {
+    let owner = document.get("ownedBy")?;
+    let name = owner.get("name")?;
+    let kind = kinds::find(owner.get("kind")?.as_text()?)?.kind.name();
+    Some(Owner { kind, name: name.as_text()?.into(), place: name.place })
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::conflict::conflicts;
 use super::judge::{Candidate, Judged, Need, Union};
 use super::load::{Parsed, Rejected, ResourceDocument};
+use super::ownership::circles;
 use super::problem::Problem;
 use super::tree::{Data, Node, Resolved as Meaning};
 use super::warning::{Warning, warnings};
@@ -36,6 +37,7 @@ pub fn resolve(roots: &[Arc<Parsed>], redactor: &Redactor, now: Timestamp) -> Re
     let union = Union::of(roots);
     let mut judged: Vec<Judged<'_>> =
         roots.iter().enumerate().map(|(index, root)| Judged::of(index, root, &union, redactor)).collect();
+    blame(&mut judged, circles(roots));
     for index in 0..judged.len() {
         let found = conflicts(roots, &judged, &BTreeSet::from([index]));
         blame(&mut judged, found);

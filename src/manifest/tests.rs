@@ -166,11 +166,14 @@ fn an_override_is_for_a_listed_environment_only() {
 #[test]
 fn what_is_declared_twice_is_told_with_both_places() {
     let twice = rejected(&(record("a.example.com", "") + &record("a.example.com", "")));
-    assert_eq!(told(&twice), ["apps.yaml:9:18: DnsRecord `a.example.com` is declared twice: here and in apps.yaml:3"]);
+    assert_eq!(
+        told(&twice),
+        ["apps.yaml:9:18: DnsRecord `a.example.com` is declared twice: here and in apps/apps.yaml:3"]
+    );
     let other = record("other", "").replace("{zone: example.com,", "{zone: example.com, name: a.example.com,");
     let object = rejected(&(record("a.example.com", "") + &other));
     assert!(told(&object)[0].starts_with("apps.yaml:9:18: one live object is declared twice: "), "{:?}", told(&object));
-    assert!(told(&object)[0].ends_with(": here and in apps.yaml:3"));
+    assert!(told(&object)[0].ends_with(": here and in apps/apps.yaml:3"));
 }
 
 #[test]
@@ -298,4 +301,95 @@ fn what_an_unreadable_file_declares_is_not_called_dangling() {
     let resolved = resolved(&[root("apps", &[("a.yaml", SERVICE), ("e.yaml", "kind: [\n")])]);
     let files: Vec<&str> = resolved.rejected[0].problems.iter().map(|problem| problem.file.as_str()).collect();
     assert_eq!(files, ["e.yaml"]);
+}
+
+#[test]
+fn a_wrong_shape_hides_nothing_that_can_be_told_without_the_spec() {
+    let broken = |name: &str, policy: &str| {
+        format!(
+            "apiVersion: moored.dev/v1\nkind: DnsRecord\nmetadata: {{name: {name}, environments: [production, stagin]}}\n\
+             spec: {{nonsense: 1}}\npolicy: {policy}\nownedBy: {{kind: EcsService, name: deployer-ap}}\n\
+             overrides: {{prodution: {{weight: 1}}}}\n---\n"
+        )
+    };
+    let documents = record("a.example.com", "") + &broken("a.example.com", "{vitel: true}") + SERVICE;
+    let rejected = rejected(&documents);
+    let messages: Vec<&str> = rejected.problems.iter().map(|problem| problem.message.as_str()).collect();
+    for told in [
+        "unknown field `nonsense`",
+        "unknown field `vitel`",
+        "no root declares the environment `stagin`",
+        "`overrides` names the environment `prodution`, which `metadata.environments` does not list",
+        "DnsRecord `a.example.com` is declared twice: here and in apps/apps.yaml:3",
+        "`ownedBy` names EcsService `deployer-ap`, which `production` does not have",
+    ] {
+        assert!(messages.contains(&told), "{told}: {messages:?}");
+    }
+    let hints = hints(&rejected);
+    for hint in ["did you mean `staging`?", "did you mean `production`?", "did you mean `deployer-api`?"] {
+        assert!(hints.contains(&hint), "{hint}: {hints:?}");
+    }
+}
+
+#[test]
+fn a_bad_metadata_hides_no_undeclared_environment() {
+    let rejected = rejected(&record("a.example.com", "").replace("[production]}", "[prodution], lables: {}}"));
+    assert_eq!(
+        told(&rejected),
+        ["apps.yaml:3:48: no root declares the environment `prodution`", "apps.yaml:3:60: unknown field `lables`",]
+    );
+}
+
+#[test]
+fn every_problem_of_a_spec_points_at_what_was_written() {
+    let image = SERVICE.replace("{repository: jimdo/deployer}", "{repository: jimdo/deployer:5@sha256:abc}");
+    let image = rejected(&image);
+    assert_eq!(told(&image), ["apps.yaml:11:59: `jimdo/deployer:5@sha256:abc` names no image"]);
+    assert_eq!(hints(&image), ["the tag goes to `tag`, the digest to `digest`"]);
+
+    let named = rejected(&record("a.example.org", ""));
+    assert!(
+        told(&named)[0].starts_with("apps.yaml:3:18: the record `a.example.org` does not lie"),
+        "{:?}",
+        told(&named)
+    );
+
+    let values = record("a.example.com", "").replace("CNAME, value: x.example.net", "A, values: [192.0.2.1, x, y]");
+    let values = rejected(&values);
+    let columns: Vec<u32> = values.problems.iter().map(|problem| problem.place.unwrap().column).collect();
+    assert_eq!(columns, [56, 59], "{:?}", told(&values));
+}
+
+#[test]
+fn a_table_is_neither_declared_gone_nor_owned() {
+    let table = "apiVersion: moored.dev/v1\nkind: StateTable\nmetadata: {name: deployments, environments: [production]}\n\
+                 spec: {table: deployments, key: {partition: service}, parent: {kind: EcsService, cluster: a, name: \"{service}\"}}\n";
+    accepted(table);
+    let rejected =
+        rejected(&format!("{table}state: absent\nownedBy: {{kind: EcsService, name: deployer-api}}\n---\n{SERVICE}"));
+    assert_eq!(
+        told(&rejected),
+        [
+            "apps.yaml:5:8: a table is never declared gone: its items are",
+            "apps.yaml:6:1: a table is never owned: its items are",
+        ]
+    );
+}
+
+#[test]
+fn owners_in_a_circle_are_all_told() {
+    let owned = |name: &str, owner: &str| record(name, &format!("ownedBy: {{kind: DnsRecord, name: {owner}}}"));
+    let documents = owned("a.example.com", "b.example.com")
+        + &owned("b.example.com", "c.example.com")
+        + &owned("c.example.com", "a.example.com")
+        + &owned("d.example.com", "a.example.com");
+    let told = told(&rejected(&documents));
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(
+        told[1].ends_with(
+            "in a circle: DnsRecord `b.example.com` → DnsRecord `c.example.com` → DnsRecord `a.example.com` → \
+             DnsRecord `b.example.com`"
+        ),
+        "{told:?}"
+    );
 }

@@ -53,6 +53,7 @@ pub struct Stage {
     pub last: Option<Evaluation>,
     pub now: Timestamp,
     pub full: bool,
+    pub patient: bool,
 }
 
 impl Stage {
@@ -75,6 +76,7 @@ impl Stage {
             last: None,
             now: at(0),
             full: true,
+            patient: true,
         }
     }
 
@@ -195,6 +197,7 @@ impl Stage {
             identities: &BTreeMap::new(),
             memory: &self.memory,
             now: self.now,
+            patient: self.patient,
         };
         let all: BTreeSet<ScopeKey> = index.scopes.keys().cloned().collect();
         let previous = if self.full { None } else { self.last.as_ref() };

@@ -147,8 +147,7 @@ impl Failover {
 
 /// Reads and resolves a spec.
 pub(super) fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
-    let spec: DnsRecordSpec =
-        decode(node, checker).map_err(|error| vec![SpecProblem::at(Vec::<String>::new(), error.message)])?;
+    let spec: DnsRecordSpec = decode(node, checker).map_err(|error| vec![error.into()])?;
     resolve(&spec, setting)
 }
 
@@ -158,6 +157,18 @@ pub(super) fn resolve(spec: &DnsRecordSpec, setting: &Setting<'_>) -> Result<Dec
     let (zone, name) = names(spec, setting, &mut problems);
     let values = values(spec, &mut problems);
     routing(spec, &mut problems);
+    if spec.record_type == RecordType::Cname && !name.is_empty() && name == zone {
+        problems.push(
+            SpecProblem::at(["type"], format!("the zone's own name `{zone}` cannot have a CNAME record"))
+                .hint("make it an A or AAAA record with `alias`"),
+        );
+    }
+    if spec.alias.is_some() && spec.ttl.is_some() {
+        problems.push(
+            SpecProblem::at(["ttl"], "an alias record has no `ttl`")
+                .hint("leave it out: an alias answers with the ttl of its target"),
+        );
+    }
     let (Some(account), true) = (account, problems.is_empty()) else { return Err(problems) };
 
     let record_type = spec.record_type.as_str();
@@ -175,18 +186,20 @@ pub(super) fn resolve(spec: &DnsRecordSpec, setting: &Setting<'_>) -> Result<Dec
 /// The zone and the name in it.
 fn names(spec: &DnsRecordSpec, setting: &Setting<'_>, problems: &mut Vec<SpecProblem>) -> (String, String) {
     let written = spec.name.as_deref().unwrap_or(setting.name);
-    let mut read = |field: &str, text: &str| match name::declared(text) {
+    let of_name = spec.name.is_none();
+    let mut read = |field: &str, text: &str, of_name: bool| match name::declared(text) {
         Ok(name) => name,
         Err(problem) => {
-            problems.push(SpecProblem::at([field], problem.to_string()));
+            problems.push(SpecProblem::at([field], problem.to_string()).of_name(of_name));
             String::new()
         }
     };
-    let (zone, name) = (read("zone", &spec.zone), read("name", written));
+    let (zone, name) = (read("zone", &spec.zone, false), read("name", written, of_name));
     if !zone.is_empty() && !name.is_empty() && !name::is_within(&name, &zone) {
         problems.push(
             SpecProblem::at(["name"], format!("the record `{name}` does not lie in the zone `{zone}`"))
-                .hint(format!("write the full name, such as `name: {written}.{zone}`, or another zone")),
+                .hint(format!("write the full name, such as `name: {written}.{zone}`, or another zone"))
+                .of_name(of_name),
         );
     }
     (zone, name)
@@ -219,10 +232,14 @@ fn values(spec: &DnsRecordSpec, problems: &mut Vec<SpecProblem>) -> Option<Value
         problems.push(SpecProblem::at([field], "a CNAME record has one value only"));
     }
     let mut spelled = Vec::new();
-    for text in written {
+    for (index, text) in written.into_iter().enumerate() {
         match value::value(spec.record_type.as_str(), text) {
             Ok(value) => spelled.push(value),
-            Err(problem) => problems.push(SpecProblem::at([field], problem.to_string())),
+            Err(problem) => {
+                let index = index.to_string();
+                let path = if field == "values" { vec![field, index.as_str()] } else { vec![field] };
+                problems.push(SpecProblem::at(path, problem.to_string()));
+            }
         }
     }
     Some(Value::set(spelled))
@@ -368,5 +385,36 @@ mod tests {
             resolved("a.example.com", json!({"zone": "example.com", "type": "A", "value": "api.example.com"}))
                 .unwrap_err();
         assert!(problems.first().unwrap().message.contains("192.0.2.1"), "{problems:?}");
+    }
+
+    #[test]
+    fn each_wrong_value_is_told_by_its_own_entry() {
+        let values = json!(["192.0.2.1", "x", "192.0.2.2", "y"]);
+        let problems =
+            resolved("a.example.com", json!({"zone": "example.com", "type": "A", "values": values})).unwrap_err();
+        let paths: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
+        assert_eq!(paths, ["values.1", "values.3"]);
+    }
+
+    #[test]
+    fn a_bad_name_is_told_of_where_it_was_written() {
+        let outside = |spec| resolved("a.example.org", spec).unwrap_err().remove(0);
+        assert!(outside(json!({"zone": "example.com", "type": "A"})).of_name);
+        assert!(!outside(json!({"zone": "example.com", "type": "A", "name": "b.example.org"})).of_name);
+        assert!(resolved("a..b", json!({"zone": "example.com", "type": "A"})).unwrap_err().remove(0).of_name);
+    }
+
+    #[test]
+    fn what_route_53_never_accepts_is_an_error() {
+        let cases = [
+            (json!({"zone": "Example.com.", "type": "CNAME", "value": "x.example.net"}), "type"),
+            (json!({"zone": "example.com", "type": "A", "ttl": 60, "alias": {"dnsName": "x.example.net"}}), "ttl"),
+        ];
+        for (spec, field) in cases {
+            let problems = resolved("example.com", spec).unwrap_err();
+            let [problem] = problems.as_slice() else { unreachable!() };
+            assert_eq!(problem.path, [field]);
+            assert!(problem.hint.is_some());
+        }
     }
 }

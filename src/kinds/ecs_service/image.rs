@@ -75,9 +75,31 @@ fn shortest(repository: &str) -> &str {
     }
 }
 
-/// A declared image: `repository:tag`, or its parts apart.
+/// A declared image: `repository:tag`, or its parts apart. What names no image is kept until its
+/// spec is resolved, where its place is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageSpec(pub Image);
+pub struct ImageSpec(pub Result<Image, NoImage>);
+
+/// A text that names no image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoImage {
+    /// The part that it was written for; none if the image was written as one text.
+    pub part: Option<&'static str>,
+    /// What was written.
+    pub text: String,
+}
+
+impl NoImage {
+    /// What to write instead.
+    pub fn hint(&self) -> &'static str {
+        match self.part {
+            None => "write `repository:tag`",
+            Some("repository") => "the tag goes to `tag`, the digest to `digest`",
+            Some("tag") => "write the tag alone, such as `1.2`",
+            Some(_) => "write the whole digest, such as `sha256:…`",
+        }
+    }
+}
 
 /// An image whose parts are written apart, so that an override can replace one of them.
 #[derive(Deserialize, JsonSchema)]
@@ -89,6 +111,18 @@ struct ImageParts {
     tag: Option<Text>,
     /// The digest, such as `sha256:…`. Without one, any digest will do.
     digest: Option<Text>,
+}
+
+impl ImageParts {
+    fn image(&self) -> Result<Image, NoImage> {
+        let refused = |part: &'static str, text: &str| NoImage { part: Some(part), text: text.to_owned() };
+        let (tag, digest) = (self.tag.as_deref(), self.digest.as_deref());
+        Image::of(&self.repository, tag, digest).ok_or_else(|| match (tag, digest) {
+            _ if Image::of(&self.repository, None, None).is_none() => refused("repository", &self.repository),
+            (Some(tag), _) if Image::of(&self.repository, Some(tag), None).is_none() => refused("tag", tag),
+            (_, digest) => refused("digest", digest.unwrap_or_default()),
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for ImageSpec {
@@ -107,19 +141,11 @@ impl<'de> Visitor<'de> for ImageVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<ImageSpec, E> {
-        Image::parse(text)
-            .map(ImageSpec)
-            .ok_or_else(|| E::custom(format!("`{text}` names no image: write `repository:tag`")))
+        Ok(ImageSpec(Image::parse(text).ok_or_else(|| NoImage { part: None, text: text.to_owned() })))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ImageSpec, A::Error> {
-        let parts = ImageParts::deserialize(MapAccessDeserializer::new(map))?;
-        Image::of(&parts.repository, parts.tag.as_deref(), parts.digest.as_deref()).map(ImageSpec).ok_or_else(|| {
-            de::Error::custom(format!(
-                "`{}` names no image: the tag goes to `tag`, the digest to `digest`",
-                parts.repository
-            ))
-        })
+        Ok(ImageSpec(ImageParts::deserialize(MapAccessDeserializer::new(map))?.image()))
     }
 }
 
@@ -178,5 +204,19 @@ mod tests {
         let parts: ImageSpec = serde_json::from_str(r#"{"repository": "jimdo/deployer", "tag": "5"}"#).unwrap();
         assert_eq!(text, parts);
         assert!(serde_json::from_str::<ImageSpec>(r#"{"repository": "jimdo/deployer", "tga": "5"}"#).is_err());
+    }
+
+    #[test]
+    fn the_part_that_makes_it_no_image_is_known() {
+        let cases = [
+            (r#""nginx@latest""#, None),
+            (r#"{"repository": "jimdo/deployer:tag@sha256:abc"}"#, Some("repository")),
+            (r#"{"repository": "jimdo/deployer", "tag": "a:b", "digest": "sha256:abc"}"#, Some("tag")),
+            (r#"{"repository": "jimdo/deployer", "tag": "5", "digest": "abc"}"#, Some("digest")),
+        ];
+        for (written, part) in cases {
+            let image: ImageSpec = serde_json::from_str(written).unwrap();
+            assert_eq!(image.0.unwrap_err().part, part, "{written}");
+        }
     }
 }

@@ -259,6 +259,17 @@ impl Wanted<'_> {
     }
 
     fn count(&mut self, spec: &EcsServiceSpec) {
+        let daemon = spec.scheduling_strategy.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("DAEMON"));
+        for (field, declared) in [("desiredCount", spec.desired_count.is_some()), ("capacity", spec.capacity.is_some())]
+        {
+            if daemon && declared {
+                self.problem(
+                    &[field],
+                    format!("a DAEMON service has no `{field}`"),
+                    "leave it out: ECS runs one task on each instance",
+                );
+            }
+        }
         match (spec.desired_count, &spec.capacity) {
             (Some(_), Some(_)) => self.problem(
                 &["capacity"],
@@ -300,10 +311,18 @@ impl Wanted<'_> {
 
     fn container(&mut self, name: &str, container: &ContainerSpec) {
         let at = |field: &str| container_path(name, field);
-        if let Some(ImageSpec(image)) = &container.image {
-            self.is(at("image.repository"), Some(&*image.repository));
-            self.is(at("image.tag"), image.tag.as_deref());
-            self.is(at("image.digest"), image.digest.as_deref());
+        match &container.image {
+            Some(ImageSpec(Ok(image))) => {
+                self.is(at("image.repository"), Some(&*image.repository));
+                self.is(at("image.tag"), image.tag.as_deref());
+                self.is(at("image.digest"), image.digest.as_deref());
+            }
+            Some(ImageSpec(Err(refused))) => {
+                let place = ["taskDefinition", "containers", name, "image"].into_iter().chain(refused.part);
+                let problem = SpecProblem::at(place, format!("`{}` names no image", refused.text));
+                self.problems.push(problem.hint(refused.hint()));
+            }
+            None => {}
         }
         self.is(at("cpu"), container.cpu.map(i64::from));
         self.is(at("memory"), container.memory.map(i64::from));
@@ -344,6 +363,13 @@ impl Wanted<'_> {
 
     fn balancer(&mut self, group: &str, balancer: &LoadBalancerSpec) {
         let place = ["loadBalancers", group];
+        if balancer.container_port == Some(0) {
+            self.problem(
+                &["loadBalancers", group, "containerPort"],
+                "no container listens on port 0",
+                "write the port inside the container, such as `8080`",
+            );
+        }
         let name = if group.starts_with("arn:") {
             let Some(arn) = Arn::parse(group).filter(|arn| arn.resource.starts_with("targetgroup/")) else {
                 return self.problem(
@@ -367,5 +393,44 @@ impl Wanted<'_> {
         };
         self.is(format!("loadBalancers.{name}.containerName"), balancer.container_name.as_deref());
         self.is(format!("loadBalancers.{name}.containerPort"), balancer.container_port.map(i64::from));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::dns_record::fixture::Stage;
+
+    fn refused(fields: serde_json::Value) -> Vec<String> {
+        let mut spec = json!({"cluster": "wonderland"});
+        spec.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let spec: EcsServiceSpec = serde_json::from_value(spec).unwrap();
+        let problems = resolve(&spec, &Stage::new().setting("api")).unwrap_err();
+        assert!(problems.iter().all(|problem| problem.hint.is_some()), "{problems:?}");
+        problems.iter().map(|problem| problem.path.join(".")).collect()
+    }
+
+    #[test]
+    fn an_image_that_is_none_is_told_by_the_part_that_is_wrong() {
+        let image =
+            |image: serde_json::Value| refused(json!({"taskDefinition": {"containers": {"api": {"image": image}}}}));
+        assert_eq!(
+            image(json!({"repository": "jimdo/deployer:tag@sha256:abc"})),
+            ["taskDefinition.containers.api.image.repository"]
+        );
+        assert_eq!(image(json!("nginx@latest")), ["taskDefinition.containers.api.image"]);
+    }
+
+    #[test]
+    fn port_0_and_the_count_of_a_daemon_are_refused() {
+        assert_eq!(
+            refused(json!({"loadBalancers": {"api": {"containerPort": 0}}})),
+            ["loadBalancers.api.containerPort"]
+        );
+        assert_eq!(refused(json!({"schedulingStrategy": "daemon", "desiredCount": 2})), ["desiredCount"]);
+        assert_eq!(refused(json!({"schedulingStrategy": "DAEMON", "capacity": {"min": 2}})), ["capacity"]);
     }
 }

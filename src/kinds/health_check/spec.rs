@@ -127,14 +127,18 @@ impl CheckType {
 
 /// Reads and resolves a spec.
 pub(super) fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
-    let spec: HealthCheckSpec =
-        decode(node, checker).map_err(|error| vec![SpecProblem::at(Vec::<String>::new(), error.message)])?;
+    let spec: HealthCheckSpec = decode(node, checker).map_err(|error| vec![error.into()])?;
     resolve(&spec, setting)
 }
 
 pub(super) fn resolve(spec: &HealthCheckSpec, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
     let account = setting.account(spec.account.as_deref()).map_err(|problem| vec![problem])?;
-    let select = select(spec, setting, account)?;
+    let problems = impossible(spec);
+    let select = match select(spec, setting, account) {
+        Ok(select) if problems.is_empty() => select,
+        Ok(_) => return Err(problems),
+        Err(found) => return Err(found.into_iter().chain(problems).collect()),
+    };
     let mut facets = BTreeSet::from([Facet::Status]);
     let id: Arc<str> = match &select {
         Select::Key(id) | Select::Arn(id) => live::arn(id).into(),
@@ -154,6 +158,24 @@ pub(super) fn resolve(spec: &HealthCheckSpec, setting: &Setting<'_>) -> Result<D
         facets,
         table: None,
     })
+}
+
+/// Values that Route 53 refuses.
+fn impossible(spec: &HealthCheckSpec) -> Vec<SpecProblem> {
+    let mut problems = Vec::new();
+    if let Some(seconds) = spec.request_interval.filter(|seconds| !matches!(seconds, 10 | 30)) {
+        problems.push(
+            SpecProblem::at(["requestInterval"], format!("Route 53 cannot check every {seconds} seconds"))
+                .hint("it can be 10 or 30"),
+        );
+    }
+    if let Some(count) = spec.failure_threshold.filter(|count| !(1..=10).contains(count)) {
+        problems.push(
+            SpecProblem::at(["failureThreshold"], format!("`failureThreshold` cannot be {count}"))
+                .hint("it can be any number from 1 to 10"),
+        );
+    }
+    problems
 }
 
 /// The one way in which the check is named.
@@ -297,6 +319,18 @@ mod tests {
         assert_eq!(outside.first().unwrap().path, ["referencedBy", "name"]);
         let no_zone = resolved(json!({"referencedBy": {"kind": "DnsRecord", "name": "localhost"}})).unwrap_err();
         assert_eq!(no_zone.first().unwrap().path, ["referencedBy", "zone"]);
+    }
+
+    #[test]
+    fn an_interval_or_threshold_that_route_53_refuses_is_an_error() {
+        for (interval, threshold) in [(20, 0), (0, 11)] {
+            let problems = resolved(json!({"requestInterval": interval, "failureThreshold": threshold})).unwrap_err();
+            let paths: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
+            assert_eq!(paths, ["requestInterval", "failureThreshold"]);
+            assert!(problems.iter().all(|problem| problem.hint.is_some()));
+        }
+        assert!(resolved(json!({"requestInterval": 10, "failureThreshold": 10})).is_ok());
+        assert!(resolved(json!({"requestInterval": 30, "failureThreshold": 1})).is_ok());
     }
 
     #[test]

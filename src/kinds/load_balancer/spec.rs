@@ -165,8 +165,7 @@ impl Protocol {
 
 /// Reads and resolves a spec.
 pub(super) fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
-    let spec: LoadBalancerSpec =
-        decode(node, checker).map_err(|error| vec![SpecProblem::at(Vec::<String>::new(), error.message)])?;
+    let spec: LoadBalancerSpec = decode(node, checker).map_err(|error| vec![error.into()])?;
     resolve(&spec, setting)
 }
 

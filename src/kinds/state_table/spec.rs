@@ -126,6 +126,12 @@ pub fn resolve(spec: &StateTableSpec, setting: &Setting<'_>) -> Result<Declarati
     let home = Home { setting, alias: spec.account.as_deref(), account, region };
 
     let mut problems: Vec<SpecProblem> = table_problem(&spec.table).into_iter().collect();
+    if spec.key.sort.as_ref() == Some(&spec.key.partition) {
+        problems.push(
+            SpecProblem::at(["key", "sort"], format!("`{}` is the partition attribute already", spec.key.partition))
+                .hint("name the sort attribute, or leave `sort` out where the table has none"),
+        );
+    }
     let parent = keep(parent(&spec.parent, &home), &mut problems);
     let written_at = spec.written_at.as_deref().map(|text| template(text, &["writtenAt"], false));
     let written_at = written_at.and_then(|template| keep(template, &mut problems));
@@ -194,7 +200,7 @@ fn parent(spec: &ParentSpec, home: &Home<'_>) -> Result<ParentRule, SpecProblem>
     })?;
     let account = home.account(spec.account.as_deref()).map_err(at)?;
     let region = home.region(account, spec.region.as_deref()).map_err(at)?;
-    let name = template(&spec.name, &["parent", "name"], false)?;
+    let name = reading(template(&spec.name, &["parent", "name"], false)?, &["parent", "name"])?;
     Ok((kind, ScopeKey::new(ScopeKind::EcsCluster, &account.id, &region, cluster), name))
 }
 
@@ -275,9 +281,12 @@ fn scope(spec: &PieceSpec, kind: &str, account: &Account, home: &Home<'_>) -> Re
 
 /// How the piece is named; `None` when a part of it is missing or was refused.
 fn naming(spec: &PieceSpec, kind: &str, each: bool, problems: &mut Vec<SpecProblem>) -> Option<Naming> {
+    // A set identifier may tell the records of one fixed name apart.
+    let fixed = |field: &str| field == "set" || (field == "name" && spec.set.as_deref().is_some_and(reads));
     let mut read = |field: &'static str, text: &Option<String>| {
         let text = text.as_deref().filter(|text| !text.is_empty())?;
-        keep(template(text, &[field], each), problems)
+        let template = template(text, &[field], each);
+        keep(if fixed(field) { template } else { template.and_then(|template| reading(template, &[field])) }, problems)
     };
     match kind {
         "DnsRecord" => {
@@ -320,6 +329,20 @@ fn template(text: &str, path: &[&str], each: bool) -> Result<Template, SpecProbl
             .hint("add `forEach: \"{attribute[]}\"`"));
     }
     Ok(parsed)
+}
+
+/// Whether a text takes anything from the item.
+fn reads(text: &str) -> bool {
+    text.contains('{')
+}
+
+/// The same template, unless it is the same text for every item.
+fn reading(template: Template, path: &[&str]) -> Result<Template, SpecProblem> {
+    if reads(template.source()) {
+        return Ok(template);
+    }
+    let message = format!("`{}` is the same for every item", template.source());
+    Err(SpecProblem::at(path.iter().copied(), message).hint("read it from the item, such as `{service}`"))
 }
 
 /// A template that lists the entries of one attribute.

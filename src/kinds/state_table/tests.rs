@@ -118,3 +118,22 @@ fn problems_of_parent_table_and_pieces_are_said_at_once() {
     let places: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
     assert_eq!(places, ["table", "parent.kind", "writtenAt", "pieces.0.kind"]);
 }
+
+#[test]
+fn what_no_item_can_tell_apart_is_refused() {
+    let problems = resolve(json!({
+        "table": "deployments",
+        "key": { "partition": "service", "sort": "service" },
+        "parent": { "kind": "EcsService", "cluster": "wonderland", "name": "service" },
+        "pieces": [
+            { "kind": "LoadBalancer", "arn": "load_balancer_arn" },
+            { "kind": "HealthCheck", "id": "health_check_id" },
+            { "kind": "DnsRecord", "zone": "example.com", "name": "hostname.example.com", "type": "A" },
+            { "kind": "DnsRecord", "zone": "example.com", "name": "api.example.com", "type": "A", "set": "{service}" },
+        ],
+    }))
+    .unwrap_err();
+    let places: Vec<String> = problems.iter().map(|problem| problem.path.join(".")).collect();
+    assert_eq!(places, ["key.sort", "parent.name", "pieces.0.arn", "pieces.1.id", "pieces.2.name"]);
+    assert!(problems.iter().all(|problem| problem.hint.is_some()));
+}

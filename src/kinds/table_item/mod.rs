@@ -43,8 +43,7 @@ fn schema() -> Schema {
 }
 
 fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
-    let spec: TableItemSpec =
-        decode(node, checker).map_err(|error| vec![SpecProblem::at(Vec::<String>::new(), error.message)])?;
+    let spec: TableItemSpec = decode(node, checker).map_err(|error| vec![error.into()])?;
     spec::resolve(&spec, setting)
 }
 

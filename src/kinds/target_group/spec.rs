@@ -90,14 +90,17 @@ impl TargetType {
 
 /// Reads and resolves a spec.
 pub(super) fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
-    let spec: TargetGroupSpec =
-        decode(node, checker).map_err(|error| vec![SpecProblem::at(Vec::<String>::new(), error.message)])?;
+    let spec: TargetGroupSpec = decode(node, checker).map_err(|error| vec![error.into()])?;
     resolve(&spec, setting)
 }
 
 pub(super) fn resolve(spec: &TargetGroupSpec, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
     let account = setting.account(spec.account.as_deref()).map_err(|problem| vec![problem])?;
     let region = setting.region(account, spec.region.as_deref()).map_err(|problem| vec![problem])?;
+    if spec.port == Some(0) {
+        let problem = SpecProblem::at(["port"], "targets cannot listen on port 0");
+        return Err(vec![problem.hint("a port is a number from 1 to 65535")]);
+    }
     let name = spec.name.as_deref().unwrap_or(setting.name);
     let mut facets = BTreeSet::from([Facet::TargetHealth]);
     if spec.tags.is_some() {
@@ -151,6 +154,15 @@ mod tests {
     fn resolved(spec: serde_json::Value) -> Declaration {
         let spec: TargetGroupSpec = serde_json::from_value(spec).unwrap();
         resolve(&spec, &Stage::new().setting("api")).unwrap()
+    }
+
+    #[test]
+    fn a_group_cannot_have_port_0() {
+        let spec: TargetGroupSpec = serde_json::from_value(json!({"port": 0})).unwrap();
+        let problems = resolve(&spec, &Stage::new().setting("api")).unwrap_err();
+        let [problem] = problems.as_slice() else { unreachable!() };
+        assert_eq!(problem.path, ["port"]);
+        assert!(problem.hint.is_some());
     }
 
     #[test]
