@@ -230,8 +230,16 @@ pub fn session(error: &(dyn StdError + 'static)) -> Option<Meaning> {
     }
     // The identity cache's own timeout has no public type.
     let timed_out = chain(error).any(|cause| cause.to_string().starts_with("identity resolver timed out"));
-    (timed_out || find::<CredentialsError>(error).is_some())
-        .then(|| Meaning::new(&STS_ASSUME_ROLE, Reason::Credentials, causes(Some(error))))
+    let refused = find::<CredentialsError>(error);
+    let said = match refused {
+        // The chain's own words end in the middle of a sentence.
+        Some(CredentialsError::CredentialsNotLoaded(_)) => "no credentials were found".to_owned(),
+        _ => causes(Some(error)),
+    };
+    let meaning =
+        (timed_out || refused.is_some()).then(|| Meaning::new(&STS_ASSUME_ROLE, Reason::Credentials, said))?;
+    let hint = "set AWS_PROFILE or AWS_ACCESS_KEY_ID, sign in (aws sso login), or run where a role is attached";
+    Some(Meaning { hint: hint.to_owned(), ..meaning })
 }
 
 fn known(code: &str) -> Option<Reason> {

@@ -25,7 +25,7 @@ pub struct Demo {
     /// Play without pauses and assert every expectation from the outside (exit 0 or 1)
     #[arg(long)]
     check: bool,
-    /// Simulated seconds in one second
+    /// Simulated seconds in one second, from 1 to 60
     #[arg(long, value_name = "FACTOR", default_value = "30", value_parser = speed)]
     speed: f64,
     /// Manifests other than the example's (default: ./desired-state, or the copy in this binary)
@@ -39,11 +39,12 @@ pub struct Demo {
     api_listen: Option<SocketAddr>,
 }
 
-/// Slower than the wall makes no sense, and much faster than this no machine can keep up with.
+/// Slower than the wall makes no sense, and faster than this, a pause to read is longer than the
+/// story's own waiting times.
 fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(factor) if (1.0..=240.0).contains(&factor) => Ok(factor),
-        _ => Err(format!("`{text}` is no speed; give a factor from 1 to 240")),
+        Ok(factor) if (1.0..=60.0).contains(&factor) => Ok(factor),
+        _ => Err(format!("`{text}` is no speed; give a factor from 1 to 60")),
     }
 }
 

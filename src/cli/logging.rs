@@ -1,5 +1,6 @@
 //! Logs: one event per decision, as JSON or text, on stderr.
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
@@ -29,11 +30,12 @@ pub struct LogOptions {
 
 impl LogOptions {
     /// Installs the subscriber. A daemon logs its decisions; a command only what went wrong.
-    pub fn install(&self, daemon: bool) {
+    pub fn install(&self, daemon: bool) -> anyhow::Result<()> {
         // What a command has to say is in its output.
         let default = if daemon { "moored=info,warn" } else { "off" };
         let filter = self.log.as_deref().unwrap_or(default);
-        let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new(default));
+        let hint = "write it like `info`, `warn` or `moored=debug`";
+        let filter = EnvFilter::try_new(filter).with_context(|| format!("--log {filter}: no filter; {hint}"))?;
         // Below info the AWS SDK and HTTP crates log whole answers, with environments in them.
         let own = filter_fn(|metadata| *metadata.level() <= Level::INFO || metadata.target().starts_with("moored"));
         let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
@@ -46,5 +48,6 @@ impl LogOptions {
                 .with(layer.json().flatten_event(true).with_ansi(false).with_filter(own))
                 .try_init(),
         };
+        Ok(())
     }
 }

@@ -92,8 +92,8 @@ pub fn main() -> ExitCode {
         }
     };
     crate::panics::install();
-    cli.logging.install(matches!(cli.command, Command::Run(_)));
-    match cli.command.execute() {
+    let installed = cli.logging.install(matches!(cli.command, Command::Run(_)));
+    match installed.and_then(|()| cli.command.execute()) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
             anstream::eprintln!("{}error:{} {error:#}", render::ERROR.render(), render::ERROR.render_reset());

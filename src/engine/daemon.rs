@@ -19,6 +19,7 @@ use super::reader::{self, Done, Shared};
 use super::roots::Roots;
 use super::watch::Watch;
 use crate::aws::allow_list::Service;
+use crate::aws::identity::Identity;
 use crate::aws::intercept::Requests;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Reason};
@@ -101,6 +102,9 @@ impl Daemon {
     /// Runs until `stop`. `reload` makes it look at the manifests at once (SIGHUP).
     pub async fn run(mut self, stop: impl Future<Output = ()>, mut reload: mpsc::Receiver<()>) {
         let (report, mut reports) = mpsc::channel::<Done>(64);
+        let (said, mut identities) = mpsc::channel(16);
+        let mut ask_idle = tokio::time::interval(self.shared.clock.real(self.options.resync));
+        ask_idle.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut look = tokio::time::interval(self.options.reload_every);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut republish = tokio::time::interval(REPUBLISH);
@@ -127,6 +131,8 @@ impl Daemon {
                 }
                 _ = look.tick() => self.reload(false),
                 _ = republish.tick() => self.publish(),
+                _ = ask_idle.tick() => self.ask_idle_accounts(&said),
+                Some((credentials, identity)) = identities.recv() => self.watch.identify(credentials, identity),
                 () = clock.sleep(wait) => {}
             }
             if self.watch.is_due(self.shared.clock.now()) {
@@ -188,6 +194,18 @@ impl Daemon {
             started: self.started,
         };
         self.board.send_replace(Some(Arc::new(published)));
+    }
+
+    /// Asks who the credentials of accounts are in which nothing is read.
+    fn ask_idle_accounts(&self, said: &mpsc::Sender<(Arc<str>, Identity)>) {
+        for account in self.watch.idle_accounts() {
+            let (shared, said) = (self.shared.clone(), said.clone());
+            tokio::spawn(async move {
+                let identity = shared.identity(&account, "global").await;
+                // The receiver is gone only when the daemon is stopping.
+                let _ = said.send((account.identity_key(), identity)).await;
+            });
+        }
     }
 
     /// Starts every reading that is due.

@@ -48,6 +48,10 @@ pub async fn pass(
         .await;
         watch.evaluate(shared.clock.now());
     }
+    for account in watch.idle_accounts() {
+        let identity = shared.identity(&account, "global").await;
+        watch.identify(account.identity_key(), identity);
+    }
     for _ in 0..ROUNDS {
         let wanted: BTreeSet<ScopeKey> = watch.wanted().into_iter().filter(|key| scopes.contains(key)).collect();
         if wanted.is_empty() {

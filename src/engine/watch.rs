@@ -38,6 +38,7 @@ pub struct Watch {
     evaluation: Option<Evaluation>,
     memory: Memory,
     changed: BTreeSet<ScopeKey>,
+    identities_changed: bool,
     history: Option<Arc<std::sync::Mutex<dyn History>>>,
     /// Whether the last save succeeded.
     pub store_healthy: bool,
@@ -57,6 +58,7 @@ impl Watch {
             evaluation: None,
             memory,
             changed: BTreeSet::new(),
+            identities_changed: false,
             history,
             store_healthy: true,
             patient: false,
@@ -130,11 +132,23 @@ impl Watch {
         self.changed.insert(done.key.clone());
     }
 
-    fn identify(&mut self, credentials: Arc<str>, identity: Identity) {
+    /// Accounts in which nothing is declared: no reading asks who their credentials are.
+    pub fn idle_accounts(&self) -> Vec<Account> {
+        let accounts = self.desired.environments.values().flat_map(|environment| environment.accounts.values());
+        let busy: BTreeSet<Arc<str>> =
+            self.index.scopes.keys().filter_map(|scope| self.account(scope)).map(Account::identity_key).collect();
+        let idle: BTreeMap<Arc<str>, &Account> =
+            accounts.map(|account| (account.identity_key(), account)).filter(|(key, _)| !busy.contains(key)).collect();
+        idle.into_values().cloned().collect()
+    }
+
+    /// Takes what STS said of some credentials.
+    pub fn identify(&mut self, credentials: Arc<str>, identity: Identity) {
         let before = self.identities.insert(credentials, identity.clone());
         if before.map(|before| before.state) == Some(identity.state) {
             return;
         }
+        self.identities_changed = true;
         match identity.believe() {
             Ok(()) => {
                 info!(event = "identity", account = %identity.account, state = identity.state.as_str(), "identity checked")
@@ -158,7 +172,7 @@ impl Watch {
         let fresh_stale: Vec<ScopeKey> =
             stale.map(|(scope, _)| scope.clone()).filter(|scope| !known_stale(scope)).collect();
         self.changed.extend(fresh_stale);
-        !self.changed.is_empty() || evaluation.recheck_at.is_some_and(|at| at <= now)
+        !self.changed.is_empty() || self.identities_changed || evaluation.recheck_at.is_some_and(|at| at <= now)
     }
 
     /// Evaluates what changed, remembers it, and logs what happened to findings.
@@ -166,6 +180,7 @@ impl Watch {
         let identities: BTreeMap<Arc<str>, IdentityState> =
             self.identities.iter().map(|(account, identity)| (account.clone(), identity.state)).collect();
         let changed = std::mem::take(&mut self.changed);
+        self.identities_changed = false;
         let input = Input {
             desired: &self.desired,
             index: &self.index,

@@ -137,7 +137,11 @@ fn create(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         }
         transaction.commit()
     };
-    create().map_err(|error| StoreError::sqlite(path, &error))
+    create().map_err(|error| StoreError::sqlite(path, &error))?;
+    // Names and addresses of what runs are nobody else's business.
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .map_err(|error| StoreError::unusable(path, &error))
 }
 
 /// Whether the file is ours, in a version that this program knows.

@@ -175,3 +175,14 @@ fn nothing_that_check_sends_can_change_anything() {
         assert_eq!(call.outcome, "ok", "{call:?}");
     }
 }
+
+#[test]
+fn a_filter_that_matches_nothing_is_no_good_news() {
+    let platform = Platform::new("nothing");
+    for filter in [["-l", "app=ipa"], ["--name", "zzz*"], ["-l", "team=nobody"]] {
+        platform.moored("check", &filter).exits(1).complains(&["nothing that is declared or found matches"]);
+    }
+    let (_, named) = platform.report(&["--kind", "EcsService", "--name", "api", "--environment", "production"]);
+    assert_eq!(named["summary"]["resources"], 1, "{}", named["summary"]);
+    assert_eq!(named["applications"].as_array().unwrap().len(), 1, "{}", named["applications"]);
+}

@@ -37,7 +37,7 @@ fn a_bad_revision_changes_nothing_but_the_metric_and_a_good_one_is_put_in_force(
     assert_eq!(digest(&metrics), before, "the last good revision stays in force");
     assert_eq!(metrics.value("moored_drift", &CHANGED), Some(1.0), "and so do its findings");
     let refused = daemon.logged("manifests_rejected", 1);
-    assert_eq!(refused[0]["first"], "unknown field `desiredCoutn`");
+    assert_eq!(refused[0]["first"], "apps.yaml:10:3: unknown field `desiredCoutn`");
     assert_eq!(daemon.ask("/readyz").map(|answer| answer.status), Some(200));
 
     // What is live is now what is declared.
