@@ -290,3 +290,42 @@ fn a_manifest_that_goes_takes_its_findings_with_it() {
     assert!(matches!(stage.last.as_ref().unwrap().events.as_slice(), [Event::Ended(_)]));
     assert_eq!(stage.last.as_ref().unwrap().asks.keys().collect::<BTreeSet<_>>().len(), 0);
 }
+
+#[test]
+fn a_single_pass_cannot_wait_and_says_what_it_sees() {
+    let mut stage = one_service();
+    stage.patient = false;
+    let mut short = running("api", "c1");
+    short.fields.set("runningCount", 1);
+    stage.services(60, vec![short], &[]);
+    stage.at(61);
+    assert_eq!(stage.findings(), ["degraded EcsService api"]);
+}
+
+#[test]
+fn a_reading_from_before_the_clock_was_set_back_is_not_believed() {
+    let mut stage = one_service();
+    stage.evaluate();
+    stage.at(-3600);
+    let snapshot = stage.evaluate();
+    assert_eq!(snapshot.unknown.first().unwrap().reason, "stale");
+}
+
+#[test]
+fn what_did_not_work_before_a_rollout_does_not_work_during_it() {
+    let mut stage = one_service();
+    let mut dead = running("api", "c1");
+    dead.fields.set("runningCount", 0);
+    stage.services(60, vec![dead.clone()], &[]);
+    stage.at(61);
+    stage.evaluate();
+    stage.services(190, vec![dead.clone()], &[]);
+    stage.at(191);
+    assert_eq!(stage.findings(), ["degraded EcsService api"]);
+    dead.fields.set("rollout.state", "IN_PROGRESS");
+    dead.fields.set("rollout.createdAt", at(200).to_string().as_str());
+    dead.fields.set("rollout.updatedAt", at(200).to_string().as_str());
+    stage.services(210, vec![dead], &[]);
+    stage.at(211);
+    assert_eq!(stage.findings(), ["degraded EcsService api"], "a new rollout is no proof that it works");
+}

@@ -291,3 +291,34 @@ fn a_line_that_moves_in_a_manifest_ends_no_orphan() {
     stage.fail(table(), Reason::Throttled);
     assert_eq!(stage.findings().iter().filter(|line| line.ends_with("(held)")).count(), 4);
 }
+
+#[test]
+fn an_owner_in_the_same_scope_must_have_been_gone_in_an_earlier_reading() {
+    let mut stage = Stage::new();
+    stage.declare(service("front"));
+    let mut sidecar = service("sidecar");
+    sidecar.owned_by = Some(parent("front"));
+    stage.declare(sidecar);
+    stage.services(0, vec![running("front", "c1"), running("sidecar", "c1")], &[]);
+    stage.at(1);
+    assert_eq!(stage.findings(), [""; 0]);
+    stage.services(60, vec![running("sidecar", "c1")], &[("front", "c1")]);
+    stage.at(61);
+    assert_eq!(stage.findings(), ["missing EcsService front"]);
+    assert!(stage.wanted().contains(&cluster()));
+    stage.services(62, vec![running("sidecar", "c1")], &[("front", "c1")]);
+    stage.at(63);
+    assert_eq!(stage.findings(), ["missing EcsService front", "orphaned EcsService sidecar"]);
+}
+
+#[test]
+fn an_item_from_the_future_is_not_waited_for() {
+    let mut stage = Stage::wonderland();
+    let mut ahead = item("deployer-api");
+    ahead.fields.set("updated_at", "2036-01-01T00:00:00Z");
+    stage.observe(table(), 0, vec![ahead]);
+    stage.lose_service(60);
+    let snapshot = stage.evaluate();
+    assert_eq!(snapshot.count(State::Converging), 0);
+    assert!(snapshot.unknown.iter().any(|entry| entry.detail.contains("in the future")), "{:?}", snapshot.unknown);
+}
