@@ -10,7 +10,8 @@ use super::options::{self, CloudOption, Filters, Format, Manifests};
 use super::{Outcome, output, render, setup};
 use crate::core::drift::Severity;
 use crate::core::identity::ScopeKey;
-use crate::core::report::Report;
+use crate::core::observation::IdentityState;
+use crate::core::report::{IdentityReport, Report};
 use crate::engine::watch::Watch;
 
 /// Read everything once and report what drifted
@@ -83,9 +84,12 @@ pub fn outcome(report: &Report, fail_on: Severity) -> Outcome {
     let drift = report.findings.iter().any(|finding| !finding.held && finding.severity >= fail_on);
     let held = report.findings.iter().any(|finding| finding.held);
     let blind = report.scopes.iter().any(|scope| scope.error.is_some() || !scope.complete);
+    let doubtful =
+        |identity: &IdentityReport| matches!(identity.state, IdentityState::Mismatch | IdentityState::Unverified);
+    let stranger = report.environments.iter().any(|environment| environment.identity.iter().any(doubtful));
     if drift {
         Outcome::Drift
-    } else if held || blind || !report.unknown.is_empty() {
+    } else if held || blind || stranger || !report.unknown.is_empty() {
         Outcome::Incomplete
     } else {
         Outcome::Fine
