@@ -18,7 +18,7 @@ use super::drift::{Finding, FindingKey, State, Verdict};
 use super::identity::{ScopeKey, ScopeKind};
 use super::ignore::Ignore;
 use super::index::Index;
-use super::items;
+use super::items::{self, Named};
 use super::memory::{Memory, Name, ScopeMemory};
 use super::observation::{IdentityState, Observations, Reading};
 use super::orphan::Leftovers;
@@ -134,32 +134,17 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
                 for declared in &home.resources {
                     let unit = guarded(|| unit::judge(declared, &bench, before))
                         .unwrap_or_else(|| unit::panicked(declared, before));
-                    outcome.add(
-                        declared.kind.name(),
-                        &declared.name,
-                        &declared.environment,
-                        &declared.scope,
-                        &declared.application,
-                        unit,
-                        input,
-                    );
+                    outcome.add(&declared.environment, named(declared, unit), input);
                 }
                 let claims = next.claims.get(scope).cloned().flatten();
                 for (at, table) in home.tables.iter().enumerate() {
-                    outcome.add_table(&table.declared, &world, input);
+                    // The table itself is known when it was read.
+                    let unit = Unit { unknown: world.reading(scope).err(), ..Unit::default() };
+                    outcome.add(&table.declared.environment, named(&table.declared, unit), input);
                     let claims = claims.as_ref().and_then(|tables| tables.get(at));
                     let judged = claims.and_then(|claims| guarded(|| items::judge(table, claims, &bench, before)));
                     for named in judged.unwrap_or_else(|| items::panicked(table, input.index, before)) {
-                        let environment = &table.declared.environment;
-                        outcome.add(
-                            named.kind,
-                            &named.name,
-                            environment,
-                            &named.scope,
-                            &named.application,
-                            named.unit,
-                            input,
-                        );
+                        outcome.add(&table.declared.environment, named, input);
                     }
                 }
                 Arc::new(outcome)
@@ -169,6 +154,12 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
     }
     next.conclude(input, previous);
     next
+}
+
+/// A declaration with what is said about it.
+fn named(declared: &Declared, unit: Unit) -> Named {
+    let (name, scope, application) = (declared.name.clone(), declared.scope.clone(), declared.application.clone());
+    Named { kind: declared.kind.name(), name, scope, application, unit }
 }
 
 /// A bug in one kind must not blind the others: its panic is caught here, and what it judged is
@@ -217,17 +208,9 @@ fn read_claims(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTree
 }
 
 impl Outcome {
-    #[allow(clippy::too_many_arguments)]
-    fn add(
-        &mut self,
-        kind: &'static str,
-        name: &Arc<str>,
-        environment: &Arc<str>,
-        scope: &ScopeKey,
-        application: &Arc<str>,
-        mut unit: Unit,
-        input: &Input<'_>,
-    ) {
+    /// Counts a resource and keeps what there is to say about it.
+    fn add(&mut self, environment: &Arc<str>, named: Named, input: &Input<'_>) {
+        let Named { kind, name, scope, application, mut unit } = named;
         let had_findings = !unit.findings.is_empty();
         let ignored = self.apply_ignores(&mut unit, input);
         let state = match unit.state() {
@@ -269,20 +252,6 @@ impl Outcome {
             self.unsteady.insert((environment.clone(), kind, name.clone()), since);
         }
         self.findings.extend(unit.findings.into_iter().map(Arc::new));
-    }
-
-    /// The table itself: known when it was read.
-    fn add_table(&mut self, declared: &Declared, world: &World<'_>, input: &Input<'_>) {
-        let unit = Unit { unknown: world.reading(&declared.scope).err(), ..Unit::default() };
-        self.add(
-            declared.kind.name(),
-            &declared.name,
-            &declared.environment,
-            &declared.scope,
-            &declared.application,
-            unit,
-            input,
-        );
     }
 
     /// Moves what is ignored aside; whether anything was.
