@@ -32,6 +32,8 @@ enum ExpectedFormat {
     Dot,
     /// Mermaid, for Markdown
     Mermaid,
+    /// A picture, without any other program
+    Svg,
 }
 
 impl Expected {
@@ -62,6 +64,7 @@ impl Expected {
             ExpectedFormat::Yaml => output::text(serde_yaml::to_string(&rows())?)?,
             ExpectedFormat::Dot => output::text(dot(&shown, &desired))?,
             ExpectedFormat::Mermaid => output::text(mermaid(&shown, &desired))?,
+            ExpectedFormat::Svg => output::text(svg(&shown, &desired))?,
         }
         Ok(Outcome::Fine)
     }
@@ -162,4 +165,50 @@ fn mermaid(shown: &[&Declared], desired: &Desired) -> String {
         }
     }
     text
+}
+
+/// Columns are environments, boxes are resources by application, lines are the edges.
+fn svg(shown: &[&Declared], desired: &Desired) -> String {
+    const WIDTH: usize = 360;
+    const ROW: usize = 34;
+    let escaped =
+        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut places: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let (mut body, mut height) = (String::new(), 0);
+    for (column, environment) in desired.environments.keys().enumerate() {
+        let mut members: Vec<&&Declared> =
+            shown.iter().filter(|declared| declared.environment == *environment).collect();
+        members.sort_by(|a, b| (&a.application, a.kind.name(), &a.name).cmp(&(&b.application, b.kind.name(), &b.name)));
+        let left = 20 + column * (WIDTH + 120);
+        body.push_str(&format!("<text x=\"{left}\" y=\"26\" font-weight=\"bold\">{}</text>\n", escaped(environment)));
+        for (row, declared) in members.iter().enumerate() {
+            let top = 40 + row * ROW;
+            places.insert(node(declared), (left, top + 12));
+            let dashed = if declared.absent { " stroke-dasharray=\"4\"" } else { "" };
+            body.push_str(&format!(
+                "<rect x=\"{left}\" y=\"{top}\" width=\"{WIDTH}\" height=\"24\" fill=\"white\" stroke=\"black\"{dashed}/>\n\
+                 <text x=\"{}\" y=\"{}\">{} {}</text>\n",
+                left + 8,
+                top + 16,
+                declared.kind.name(),
+                escaped(&declared.name),
+            ));
+        }
+        height = height.max(60 + members.len() * ROW);
+    }
+    for (from, to, label) in edges(shown, desired) {
+        if let (Some((x1, y1)), Some((x2, y2))) = (places.get(&from), places.get(&to)) {
+            let (start, end) = (x1 + WIDTH, x2 + WIDTH);
+            let bow = start.max(end) + 80;
+            body.push_str(&format!(
+                "<path d=\"M {start} {y1} C {bow} {y1}, {bow} {y2}, {end} {y2}\" fill=\"none\" stroke=\"gray\"><title>{} {label} {}</title></path>\n",
+                escaped(&from),
+                escaped(&to),
+            ));
+        }
+    }
+    let width = 20 + desired.environments.len() * (WIDTH + 120);
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n{body}</svg>\n"
+    )
 }

@@ -218,3 +218,12 @@ fn a_state_file_holds_no_secret() {
     }
     assert!(looked_at >= 2, "the state and its key");
 }
+
+#[test]
+fn what_is_expected_can_be_looked_at_as_a_picture() {
+    let platform = Platform::new("picture");
+    let picture = platform.manifests_only(&["expected"], &["--format", "svg"]).exits(0).stdout;
+    assert!(picture.starts_with("<svg xmlns=") && picture.trim_end().ends_with("</svg>"), "{picture}");
+    assert!(picture.contains(">EcsService api</text>"), "{picture}");
+    assert_eq!(picture.matches("<text").count(), picture.matches("</text>").count());
+}
