@@ -41,20 +41,13 @@ impl Expected {
         let filter = self.filters.build()?;
         let (_, desired) = setup::load(&self.manifests, &Redactor::new(&[0; 32]))?;
         options::check_environments(&filter, &desired)?;
-        let labels = |declared: &Declared| {
-            filter
-                .labels
-                .iter()
-                .filter(|(key, _)| *key != "app")
-                .all(|(key, value)| declared.labels.get(key.as_str()).is_some_and(|known| **known == **value))
-        };
         let shown: Vec<&Declared> = desired
             .resources
             .iter()
             .map(|declared| &**declared)
             .filter(|declared| {
                 filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
-                    && labels(declared)
+                    && filter.carried_by(&declared.labels)
             })
             .collect();
         let rows = || shown.iter().map(|declared| row(declared)).collect::<Vec<_>>();

@@ -4,6 +4,7 @@
 //! `--environment`, `-l`, `--kind` and `--name` and the API's query parameters build it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::ignore::Glob;
 
@@ -29,6 +30,12 @@ impl Filter {
     /// Whether an environment is shown.
     pub fn environment(&self, name: &str) -> bool {
         self.environments.is_empty() || self.environments.iter().any(|wanted| wanted == name)
+    }
+
+    /// Whether these labels have all that are wanted; `app` is the application's own question.
+    pub fn carried_by(&self, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+        let mut wanted = self.labels.iter().filter(|(key, _)| *key != "app");
+        wanted.all(|(key, value)| labels.get(key.as_str()).is_some_and(|known| **known == **value))
     }
 
     /// Whether a kind is shown.

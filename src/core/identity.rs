@@ -115,6 +115,11 @@ impl fmt::Display for Select {
     }
 }
 
+/// A scope's own key (`name|TYPE|set`) as a person says it.
+pub fn spoken(key: &str) -> String {
+    key.replace('|', " ").trim_end().to_owned()
+}
+
 /// One thing that somebody wants to know about in a scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask {

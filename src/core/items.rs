@@ -14,7 +14,7 @@ use super::arn::Arn;
 use super::claims::{Claim, Claimed};
 use super::desired::{Parent, StateTable, WhenParentGone};
 use super::drift::{Drift, Finding, FindingKey, Root};
-use super::identity::{Ask, ScopeKey, Select};
+use super::identity::{self, Ask, ScopeKey, Select};
 use super::index::Index;
 use super::memory::ScopeMemory;
 use super::observation::{Failure, Live, Reading, Reason};
@@ -119,10 +119,7 @@ fn remaining(finding: &Arc<Finding>, own: &[&Arc<Finding>], bench: &Bench<'_>) -
 pub fn ask_again(finding: &Finding) -> Option<Ask> {
     let kind = kinds::find(&finding.key.kind)?.kind.name();
     let select = match kind {
-        "TableItem" => {
-            let key = finding.key.name.strip_prefix(&*finding.scope.thing)?.strip_prefix('/')?;
-            Select::Key(key.into())
-        }
+        "TableItem" => item_select(&finding.key.name, &finding.scope)?,
         "DnsRecord" => {
             let mut parts = finding.id.splitn(4, '/').skip(1);
             let (name, record_type) = (parts.next()?, parts.next()?);
@@ -133,6 +130,12 @@ pub fn ask_again(finding: &Finding) -> Option<Ask> {
         _ => Select::Arn(finding.id.clone()),
     };
     Some(Ask { kind, select })
+}
+
+/// How the item is found that is named `table/key`.
+pub fn item_select(name: &str, scope: &ScopeKey) -> Option<Select> {
+    let key = name.strip_prefix(&*scope.thing)?.strip_prefix('/')?;
+    Some(Select::Key(key.into()))
 }
 
 /// What is said when judging itself failed: nothing new, and nothing ends.
@@ -340,7 +343,7 @@ impl Context<'_, '_> {
 fn spoken(select: &Select) -> Arc<str> {
     match select {
         Select::Arn(arn) => Arn::parse(arn).and_then(|arn| arn.elbv2_name()).unwrap_or(arn).into(),
-        Select::Key(text) => text.replace('|', " ").trim_end().into(),
+        Select::Key(text) => identity::spoken(text).into(),
         Select::Alias(text) => text.clone(),
         Select::ReferencedBy(..) => select.to_string().into(),
     }

@@ -19,7 +19,6 @@ use super::index::Index;
 use super::judge::Proof;
 use super::observation::{Failure, Live, Reason};
 use super::world::{Sight, World};
-use crate::kinds;
 
 /// Whether a live object is an orphan.
 #[derive(Debug, Clone)]
@@ -112,8 +111,7 @@ impl<'a> Leftovers<'a> {
 
     /// Where a parent stands, whatever the order of readings: what a person would see.
     pub fn parent_sight(&self, parent: &Parent) -> Option<Sight<'a>> {
-        let entry = kinds::find(parent.ask.kind)?;
-        Some(self.world.sight(entry.kind, &parent.scope, &parent.ask))
+        self.world.sight_of(&parent.scope, &parent.ask)
     }
 
     /// A proof that every parent is gone, each by a reading that started after `read_at`; `None`

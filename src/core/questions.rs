@@ -14,11 +14,10 @@ use super::desired::Parent;
 use super::drift::{Drift, Finding};
 use super::evaluate::Input;
 use super::identity::{Ask, ScopeKey, ScopeKind, Select};
-use super::items::ask_again;
+use super::items::{ask_again, item_select};
 use super::memory::Memory;
 use super::snapshot::{Snapshot, Unknown};
 use super::world::{Sight, World};
-use crate::kinds;
 
 /// The asks under construction.
 struct Questions<'a> {
@@ -91,8 +90,7 @@ impl Questions<'_> {
     }
 
     fn is_gone(&self, parent: &Parent) -> bool {
-        let entry = kinds::find(parent.ask.kind);
-        entry.is_some_and(|entry| matches!(self.world.sight(entry.kind, &parent.scope, &parent.ask), Sight::Absent(..)))
+        matches!(self.world.sight_of(&parent.scope, &parent.ask), Some(Sight::Absent(..)))
     }
 
     /// Any service there might use the balancer.
@@ -115,10 +113,9 @@ impl Questions<'_> {
 
     /// An item that cannot be judged is read again with every pass.
     fn about_item(&mut self, unknown: &Unknown) {
-        let key = unknown.name.strip_prefix(&*unknown.scope.thing).and_then(|rest| rest.strip_prefix('/'));
-        if let ("TableItem", ScopeKind::Table, Some(key)) = (&*unknown.kind, unknown.scope.kind, key) {
-            let ask = Ask { kind: "TableItem", select: Select::Key(key.into()) };
-            self.edit(&unknown.scope, |asks| asks.want(ask, []));
+        let select = item_select(&unknown.name, &unknown.scope);
+        if let ("TableItem", ScopeKind::Table, Some(select)) = (&*unknown.kind, unknown.scope.kind, select) {
+            self.edit(&unknown.scope, |asks| asks.want(Ask { kind: "TableItem", select }, []));
         }
     }
 

@@ -16,7 +16,6 @@ use super::index::Index;
 use super::memory::{Memory, ObjectMemory};
 use super::observation::{Live, Reading};
 use super::world::{Sight, World};
-use crate::kinds;
 
 /// What is gone for so long is forgotten: clusters that run jobs see many names.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -79,7 +78,7 @@ fn updates(
     }
     let proven = |key: &ObjectKey| {
         let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-        kinds::find(key.kind).is_some_and(|entry| matches!(world.sight(entry.kind, scope, &ask), Sight::Absent(..)))
+        matches!(world.sight_of(scope, &ask), Some(Sight::Absent(..)))
     };
     for (key, before) in known.iter().filter(|(key, _)| !reading.objects.contains_key(*key)) {
         let proven = proven(key);

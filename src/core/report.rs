@@ -273,14 +273,10 @@ struct Labels(Option<BTreeSet<(Arc<str>, Arc<str>)>>);
 
 impl Labels {
     fn new(index: &Index, filter: &Filter) -> Self {
-        let wanted: BTreeMap<&str, &str> =
-            filter.labels.iter().filter(|(key, _)| *key != "app").map(|(key, value)| (&**key, &**value)).collect();
-        if wanted.is_empty() {
+        if filter.labels.keys().all(|key| key == "app") {
             return Self(None);
         }
-        let carrying = declarations(index).filter(|declared| {
-            wanted.iter().all(|(key, value)| declared.labels.get(*key).is_some_and(|known| **known == **value))
-        });
+        let carrying = declarations(index).filter(|declared| filter.carried_by(&declared.labels));
         Self(Some(carrying.map(|declared| (declared.environment.clone(), declared.application.clone())).collect()))
     }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select};
+use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::judge::{Kind, Proof};
 use super::memory::{Memory, ObjectMemory};
 use super::observation::{Failure, Live, Observations, Reading, Reason};
+use crate::kinds;
 
 /// Where a thing stands.
 #[derive(Debug, Clone)]
@@ -70,6 +71,12 @@ impl<'a> World<'a> {
         }
     }
 
+    /// The same by the kind that the question itself names; `None` where no kind is called so.
+    pub fn sight_of(&self, scope: &ScopeKey, ask: &Ask) -> Option<Sight<'a>> {
+        let entry = kinds::find(ask.kind)?;
+        Some(self.sight(entry.kind, scope, ask))
+    }
+
     /// Turns "the check that this record refers to" into that check's own key.
     pub fn resolve(&self, ask: &Ask) -> Result<Ask, Failure> {
         let Select::ReferencedBy(zone, record) = &ask.select else { return Ok(ask.clone()) };
@@ -113,9 +120,4 @@ impl<'a> World<'a> {
                 .map(|(key, _)| (scope, key))
         })
     }
-}
-
-/// A record's key as a person says it.
-fn spoken(record: &str) -> String {
-    record.replace('|', " ").trim_end().to_owned()
 }
