@@ -1,4 +1,4 @@
-//! The pure part at 10,000 resources: validate, evaluate whole and after one changed scope, render.
+//! The pure part at 10,000 and 100,000 resources: validate, evaluate whole and after one changed scope, render.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod platform;
@@ -25,10 +25,8 @@ use moored::serve::metrics::{self, ShellMetrics};
 use moored::sim::wire::connector;
 use platform::Size;
 
-const TOTAL: usize = 10_000;
-
 /// A watch that has read the whole platform once, in process.
-fn read_platform(folder: &std::path::Path) -> Watch {
+fn read_platform(total: usize, folder: &std::path::Path) -> Watch {
     let redactor = platform::redactor();
     let desired = platform::desired(folder, &redactor);
     let clock = Clock::wall();
@@ -36,7 +34,7 @@ fn read_platform(folder: &std::path::Path) -> Watch {
         cloud: Some("http://127.0.0.1:1".to_owned()),
         home_account: None,
         clock: clock.clone(),
-        http_client: Some(connector::in_process(platform::cloud(Size::of(TOTAL)))),
+        http_client: Some(connector::in_process(platform::cloud(Size::of(total)))),
         requests: Requests::default(),
         user_agent: AppName::new("moored-bench").unwrap(),
     });
@@ -51,21 +49,27 @@ fn read_platform(folder: &std::path::Path) -> Watch {
     let summary = Report::new(&snapshot, &watch.index, &Default::default(), clock.now()).summary;
     assert_eq!(
         (summary.in_sync as usize, summary.resources as usize),
-        (TOTAL, TOTAL),
+        (total, total),
         "the platform must be in sync: {summary:?}"
     );
     watch
 }
 
 fn benches(criterion: &mut Criterion) {
-    let folder = platform::folder(TOTAL);
-    platform::write(Size::of(TOTAL), &folder);
+    for total in [10_000, 100_000] {
+        bench_at(total, criterion);
+    }
+}
+
+fn bench_at(total: usize, criterion: &mut Criterion) {
+    let folder = platform::folder(total);
+    platform::write(Size::of(total), &folder);
     let redactor = platform::redactor();
-    criterion.bench_function("validate 10,000 resources", |bench| {
+    criterion.bench_function(&format!("validate {total} resources"), |bench| {
         bench.iter(|| Roots::new(vec![folder.clone()]).load(&redactor, Clock::wall().now()));
     });
 
-    let watch = read_platform(&folder);
+    let watch = read_platform(total, &folder);
     let now = Clock::wall().now();
     let identities = BTreeMap::new();
     let empty = Memory::default();
@@ -75,22 +79,23 @@ fn benches(criterion: &mut Criterion) {
         observations: &watch.observations,
         identities: &identities,
         memory: &empty,
+        holds: &[],
         now,
         patient: true,
     };
     let all: BTreeSet<_> = watch.index.scopes.keys().cloned().collect();
-    criterion.bench_function("evaluate 10,000 after a full read", |bench| {
+    criterion.bench_function(&format!("evaluate {total} after a full read"), |bench| {
         bench.iter(|| evaluate(&input, None, &all));
     });
     let whole = evaluate(&input, None, &all);
     let input = Input { memory: &whole.memory, ..input };
     let again = evaluate(&input, Some(&whole), &all);
     let one: BTreeSet<_> = all.iter().filter(|key| key.kind == ScopeKind::EcsCluster).take(1).cloned().collect();
-    criterion.bench_function("evaluate 10,000 after one changed scope", |bench| {
+    criterion.bench_function(&format!("evaluate {total} after one changed scope"), |bench| {
         bench.iter(|| evaluate(&input, Some(&again), &one));
     });
     let shell = ShellMetrics::default();
-    criterion.bench_function("render the metrics block at publish", |bench| {
+    criterion.bench_function(&format!("render {total} for the metrics"), |bench| {
         bench.iter(|| metrics::render(&again.snapshot, &watch.index, &shell));
     });
     std::fs::remove_dir_all(&folder).unwrap();

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use moored::sim::wire::server;
+use moored::sim::world::faults::{Effect, Match, Rule};
 use platform::Size;
 
 struct Daemon(Child);
@@ -44,18 +45,41 @@ fn sum(text: &str, metric: &str, labels: &str) -> f64 {
         .sum()
 }
 
-fn measure(total: usize) {
+/// One platform: how big it is, how often it is read, and how long the cloud takes for each answer.
+struct Course {
+    total: usize,
+    resync: Duration,
+    latency: Duration,
+    watched: Duration,
+}
+
+/// The largest sample of a metric.
+fn largest(text: &str, metric: &str) -> f64 {
+    let samples = text.lines().filter(|line| line.starts_with(metric));
+    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, f64::max)
+}
+
+fn measure(course: &Course) {
+    let total = course.total;
     let size = Size::of(total);
     let folder = platform::folder(total);
     platform::write(size, &folder);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let running = runtime.block_on(server::spawn(platform::cloud(size))).unwrap();
+    let cloud = platform::cloud(size);
+    let millis = course.latency.as_millis() as u64;
+    if millis > 0 {
+        cloud.with_world(|world| world.faults.add(Rule::always(Match::default(), Effect::Slow { millis })));
+    }
+    let running = runtime.block_on(server::spawn(cloud)).unwrap();
+    let state = folder.with_extension("db");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let child = Command::new(env!("CARGO_BIN_EXE_moored"))
         .args([
             "run",
             "--resync",
-            "2s",
+            &format!("{}s", course.resync.as_secs()),
+            "--state",
+            state.to_str().unwrap(),
             "--cloud",
             &running.url,
             "--metrics-listen",
@@ -70,7 +94,7 @@ fn measure(total: usize) {
     let started = Instant::now();
     let in_sync = |text: &str| sum(text, "moored_resources{", "state=\"in_sync\"") as usize;
     let first = loop {
-        assert!(started.elapsed() < Duration::from_secs(120), "not in sync after two minutes");
+        assert!(started.elapsed() < Duration::from_secs(300), "not in sync after five minutes");
         match get(port, "/metrics").filter(|text| in_sync(text) == total) {
             Some(text) => break text,
             None => std::thread::sleep(Duration::from_millis(50)),
@@ -78,7 +102,7 @@ fn measure(total: usize) {
     };
     let cold = started.elapsed();
     let cpu_before = cpu_seconds(daemon.0.id());
-    std::thread::sleep(Duration::from_secs(20));
+    std::thread::sleep(course.watched);
     let cpu_used = cpu_seconds(daemon.0.id()) - cpu_before;
     let last = get(port, "/metrics").unwrap();
     let passes = (sum(&last, "moored_api_requests_total{", "DescribeClusters")
@@ -99,14 +123,25 @@ fn measure(total: usize) {
         })
         .collect();
     scrapes.sort();
+    // Scopes are read beside each other: the longest chain of pages is what no pass can beat.
+    let chain = (1 + per_cluster.div_ceil(10)).max(1 + size.records.div_ceil(size.zones).div_ceil(300));
+    let wall = largest(&last, "moored_observation_duration_seconds{");
+    let slowest = match millis {
+        0 => format!("{wall:.2} s"),
+        _ => format!("{wall:.2} s = {:.2} x", wall / (chain as f64 * course.latency.as_secs_f64())),
+    };
     println!(
-        "| {total} | {cold:.1?} | {calls:.0} | {floor} | {:.2} | {cpu:.3} s | {:.0} MiB | {} KiB | {:.2?} |",
+        "| {total} | {millis} ms | {cold:.1?} | {calls:.0} | {floor} | {:.2} | {slowest} | {cpu:.3} s | {:.0} MiB | {} KiB | {:.2?} |",
         calls / floor as f64,
         sum(&last, "process_resident_memory_bytes", "") / 1048576.0,
         last.len() / 1024,
         scrapes[scrapes.len() / 2],
     );
+    drop(daemon);
     std::fs::remove_dir_all(&folder).unwrap();
+    for suffix in ["", "-wal", "-shm", ".lock", ".key"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", state.display()));
+    }
 }
 
 fn main() {
@@ -115,10 +150,14 @@ fn main() {
         return;
     }
     println!(
-        "| resources | first pass | calls a pass | paging floor | ratio | CPU a pass | RSS | scrape size | scrape median |"
+        "| resources | latency | first pass | calls a pass | paging floor | ratio | slowest scope | CPU a pass | RSS | scrape size | scrape median |"
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
-    for total in [2_000, 10_000] {
-        measure(total);
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let seconds = Duration::from_secs;
+    for (total, resync, latency, watched) in
+        [(2_000, 2, 0, 20), (2_000, 2, 30, 20), (10_000, 2, 0, 20), (100_000, 10, 0, 45)]
+    {
+        let latency = Duration::from_millis(latency);
+        measure(&Course { total, resync: seconds(resync), latency, watched: seconds(watched) });
     }
 }

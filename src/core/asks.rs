@@ -35,6 +35,8 @@ pub struct Asks {
     pub things: BTreeMap<Ask, BTreeSet<Facet>>,
     /// Whether everything in the scope is to be listed and described (an inventory, an orphan's referrers).
     pub everything: bool,
+    /// Details wanted of everything that is listed.
+    pub of_everything: BTreeSet<Facet>,
     /// Whether a table is to be scanned (a StateTable wants its items).
     pub scan: bool,
     /// Whether a scan older than this will not do: a claim may have been written since.
@@ -55,6 +57,6 @@ impl Asks {
 
     /// Whether anybody wants this detail of this thing.
     pub fn wants(&self, ask: &Ask, facet: Facet) -> bool {
-        self.things.get(ask).is_some_and(|facets| facets.contains(&facet))
+        self.of_everything.contains(&facet) || self.things.get(ask).is_some_and(|facets| facets.contains(&facet))
     }
 }

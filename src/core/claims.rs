@@ -175,6 +175,8 @@ fn moment(text: &str) -> Option<Timestamp> {
 pub struct ClaimIndex {
     by_object: BTreeMap<(ScopeKey, ObjectKey), Vec<Parent>>,
     by_arn: BTreeMap<Arc<str>, Vec<Parent>>,
+    /// Whatever an item was written for.
+    parents: BTreeSet<(ScopeKey, Ask)>,
     /// Objects claimed by items whose parent could not be read: nobody may call them orphans.
     clouded: BTreeSet<Claimed>,
     /// Kinds and scopes in which an item names something that cannot be read.
@@ -193,6 +195,7 @@ impl ClaimIndex {
     pub fn add(&mut self, claims: &[Claim]) {
         for claim in claims {
             self.unreadable.extend(claim.unreadable.iter().cloned());
+            self.parents.extend(claim.parent.iter().map(|parent| (parent.scope.clone(), parent.ask.clone())));
             for piece in &claim.pieces {
                 match (&claim.parent, &piece.ask.select) {
                     (None, _) => {
@@ -215,6 +218,12 @@ impl ClaimIndex {
     pub fn parents(&self, scope: &ScopeKey, live: &Live) -> impl Iterator<Item = &Parent> {
         let by_object = self.by_object.get(&(scope.clone(), live.key.clone()));
         by_object.into_iter().chain(self.by_arn.get(&live.id)).flatten()
+    }
+
+    /// Whether an item was written for this object.
+    pub fn is_parent(&self, scope: &ScopeKey, key: &ObjectKey) -> bool {
+        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+        self.parents.contains(&(scope.clone(), ask))
     }
 
     /// Whether an item that cannot be understood claims this object, or might.

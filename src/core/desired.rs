@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::asks::Facet;
 use super::drift::Severity;
 use super::identity::{Ask, ScopeKey, Select};
-use super::ignore::Ignore;
+use super::ignore::{Glob, Ignore};
 use super::judge::Kind;
 use super::template::Template;
 use super::value::{Expect, Path, Source};
@@ -231,6 +231,52 @@ pub struct StateTable {
     pub pieces: Vec<Piece>,
 }
 
+/// What may live in a scope besides what is declared, and what must not be lost there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inventory {
+    /// The resource itself: name, scope, policy, source.
+    pub declared: Arc<Declared>,
+    /// What it says.
+    pub rules: InventoryRules,
+}
+
+/// What an Inventory says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryRules {
+    /// Anything that no manifest declares is `unexpected`.
+    pub exhaustive: bool,
+    /// What may come and go.
+    pub except: Vec<Exception>,
+    /// What was there and is proven gone is `vanished`.
+    pub vanished: bool,
+    /// When too much is gone at once.
+    pub census: Option<Census>,
+    /// Its collapse makes the environment `down`.
+    pub decides: bool,
+}
+
+/// What may come and go in an inventory's scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// Its kind, or any.
+    pub kind: Option<&'static str>,
+    /// Its names.
+    pub glob: Glob,
+    /// For how long one such thing may be there.
+    pub at_most: Option<SignedDuration>,
+}
+
+/// When too much is gone at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// The part that may be lost, in per cent.
+    pub max_drop: u8,
+    /// Within this time.
+    pub over: SignedDuration,
+    /// Of at least this many.
+    pub floor: u32,
+}
+
 /// One accepted reading of a manifest root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
@@ -267,8 +313,12 @@ pub struct Desired {
     pub resources: Vec<Arc<Declared>>,
     /// StateTables, in the same order.
     pub tables: Vec<Arc<StateTable>>,
+    /// Inventories, in the same order.
+    pub inventories: Vec<Arc<Inventory>>,
     /// Ignores.
     pub ignores: Vec<Arc<Ignore>>,
     /// One per root.
     pub revisions: Vec<Revision>,
+    /// Roots of which no revision was ever accepted: what they declare is not known.
+    pub unread_roots: Vec<Arc<str>>,
 }

@@ -183,6 +183,9 @@ pub struct Finding {
     pub vital: bool,
     /// Whether any of it still works (a degraded thing).
     pub works: bool,
+    /// Whether it makes its environment `down`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decides: bool,
     /// Where a person reads on.
     pub runbook: Option<Arc<str>>,
     /// How to put it back.

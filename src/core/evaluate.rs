@@ -14,18 +14,20 @@ use jiff::Timestamp;
 use super::asks::Asks;
 use super::claims::{self, Claim, ClaimIndex};
 use super::desired::{Declared, Desired};
-use super::drift::{Finding, FindingKey, State, Verdict};
+use super::drift::{Drift, Finding, FindingKey, Root, State, Verdict};
+use super::hold::Hold;
 use super::identity::{ScopeKey, ScopeKind};
 use super::ignore::Ignore;
-use super::index::Index;
+use super::index::{Home, Index};
+use super::inventory::{self, Count, Losses};
 use super::items::{self, Named};
-use super::memory::{Memory, Name, ScopeMemory};
+use super::memory::{CensusMemory, Memory, Name, ScopeMemory};
 use super::observation::{IdentityState, Observations, Reading};
 use super::orphan::Leftovers;
 use super::questions;
 use super::recall;
 use super::snapshot::{Converging, EnvironmentView, IgnoreView, Ignored, ScopeView, Snapshot, Unknown};
-use super::unit::{self, Bench, Unit};
+use super::unit::{self, Bench, Unit, own_failure};
 use super::verdict;
 use super::world::World;
 
@@ -42,6 +44,8 @@ pub struct Input<'a> {
     pub identities: &'a BTreeMap<Arc<str>, IdentityState>,
     /// What earlier passes taught.
     pub memory: &'a Memory,
+    /// Applications that somebody works on.
+    pub holds: &'a [Hold],
     /// The time.
     pub now: Timestamp,
     /// Whether there will be another reading to wait for: a single pass says what it sees.
@@ -94,6 +98,9 @@ struct Outcome {
     unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
     wanted: BTreeSet<ScopeKey>,
     unsteady: BTreeMap<Name, (Timestamp, i64)>,
+    census: BTreeMap<(Arc<str>, Arc<str>), CensusMemory>,
+    /// Live things that nobody declares; `None` where not everything was listed.
+    undeclared: Option<u32>,
     recheck_at: Option<Timestamp>,
 }
 
@@ -120,6 +127,7 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
         environments: &input.desired.environments,
         leftovers: &leftovers,
         seasoned: input.memory.seasoned,
+        losses: Losses::new(),
         patient: input.patient,
     };
     for (scope, home) in &input.index.scopes {
@@ -131,6 +139,13 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
             None => {
                 let before = input.memory.scopes.get(scope).map(|memory| &**memory);
                 let mut outcome = Outcome::default();
+                outcome.count(home, &bench, before);
+                let losses = inventory::losses(home.inventories.iter().filter_map(|inventory| {
+                    let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
+                    Some((&**inventory, outcome.census.get(&name)?))
+                }));
+                let bench = Bench { losses, ..bench };
+                outcome.take_stock(scope, home, &bench, before, input);
                 for declared in &home.resources {
                     let unit = guarded(|| unit::judge(declared, &bench, before))
                         .unwrap_or_else(|| unit::panicked(declared, before));
@@ -208,6 +223,47 @@ fn read_claims(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTree
 }
 
 impl Outcome {
+    /// Counts what is there for each inventory of a scope.
+    fn count(&mut self, home: &Home, bench: &Bench<'_>, before: Option<&ScopeMemory>) {
+        for inventory in &home.inventories {
+            let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
+            self.census.insert(name, inventory::count(inventory, bench, before));
+        }
+    }
+
+    /// Says what lives in a scope undeclared, and what of it is gone.
+    fn take_stock(
+        &mut self,
+        scope: &ScopeKey,
+        home: &Home,
+        bench: &Bench<'_>,
+        before: Option<&ScopeMemory>,
+        input: &Input<'_>,
+    ) {
+        let reading = bench.world.reading(scope).ok().filter(|reading| reading.complete);
+        let listed = reading.filter(|reading| reading.listed);
+        let undeclared = listed.and_then(|reading| guarded(|| inventory::undeclared(scope, home, reading, bench)));
+        self.undeclared = match (&undeclared, reading.and_then(|reading| reading.counted)) {
+            (Some(undeclared), _) => u32::try_from(undeclared.strangers.len()).ok(),
+            (None, Some(counted)) => {
+                let known = reading.map_or(0, |reading| reading.objects.len());
+                Some(counted.saturating_sub(u32::try_from(known).unwrap_or(u32::MAX)))
+            }
+            (None, None) => None,
+        };
+        let census = std::mem::take(&mut self.census);
+        for inventory in &home.inventories {
+            let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
+            let Some(counted) = census.get(&name) else { continue };
+            let count = Count { inventory, home, bench, memory: before, census: counted };
+            let judged = guarded(|| count.judge(undeclared.as_ref())).unwrap_or_else(|| count.blind(&own_failure()));
+            for named in judged {
+                self.add(&inventory.declared.environment, named, input);
+            }
+        }
+        self.census = census;
+    }
+
     /// Counts a resource and keeps what there is to say about it.
     fn add(&mut self, environment: &Arc<str>, named: Named, input: &Input<'_>) {
         let Named { kind, name, scope, application, mut unit } = named;
@@ -259,6 +315,13 @@ impl Outcome {
         let mut any = false;
         let findings = std::mem::take(&mut unit.findings);
         for mut finding in findings {
+            if let Some(hold) = input.holds.iter().find(|hold| hold.matches(&finding, input.now)) {
+                any = true;
+                self.recheck(hold.until);
+                let (by, reason, until) = ("hold".into(), hold.because(), hold.until);
+                self.ignored.push(Ignored { finding: Arc::new(finding), by, reason, until });
+                continue;
+            }
             let ignores = input.index.ignores.get(&finding.key.environment).into_iter().flatten();
             let matching: Vec<&Arc<Ignore>> = ignores.filter(|ignore| ignore.matches(&finding, input.now)).collect();
             for ignore in &matching {
@@ -290,7 +353,7 @@ impl Evaluation {
         self.remember_findings(input, previous);
         let mut snapshot =
             Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
-        for outcome in self.outcomes.values() {
+        for (scope, outcome) in &self.outcomes {
             for (key, count) in &outcome.counts {
                 *snapshot.counts.entry(key.clone()).or_default() += count;
             }
@@ -302,12 +365,14 @@ impl Evaluation {
             snapshot.converging.extend(outcome.converging.iter().cloned());
             snapshot.unknown.extend(outcome.unknown.iter().cloned());
             self.wanted.extend(outcome.wanted.iter().cloned());
+            snapshot.undeclared.extend(outcome.undeclared.map(|count| (scope.clone(), count)));
             self.recheck_at = [self.recheck_at, outcome.recheck_at].into_iter().flatten().min();
         }
         snapshot.findings.sort_by(|a, b| a.by_urgency(b));
         snapshot.unknown.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
         snapshot.converging.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
         snapshot.ignored.sort_by(|a, b| a.finding.key.cmp(&b.finding.key));
+        gather(&mut snapshot.findings);
         for finding in &snapshot.findings {
             *snapshot.groups.entry((finding.key.environment.clone(), finding.root.clone())).or_default() += 1;
         }
@@ -388,7 +453,10 @@ impl Evaluation {
                 })
                 .collect();
             let unchanged = before.is_some_and(|before| {
-                before.findings == open && before.declared == declared && before.unsteady == outcome.unsteady
+                before.findings == open
+                    && before.declared == declared
+                    && before.unsteady == outcome.unsteady
+                    && before.census == outcome.census
             });
             if unchanged {
                 continue;
@@ -411,9 +479,33 @@ impl Evaluation {
             );
             let entry: &mut Arc<ScopeMemory> = self.memory.scopes.entry(scope.clone()).or_default();
             let entry = Arc::make_mut(entry);
-            (entry.findings, entry.declared, entry.unsteady) = (open, declared, outcome.unsteady.clone());
+            (entry.findings, entry.declared) = (open, declared);
+            (entry.unsteady, entry.census) = (outcome.unsteady.clone(), outcome.census.clone());
         }
         self.memory.seasoned = true;
+    }
+}
+
+/// What a mass loss left behind belongs to the mass loss: the group of a missing thing that is
+/// itself in another group joins that one.
+fn gather(findings: &mut [Arc<Finding>]) {
+    let own = |finding: &Finding| finding.root.kind == finding.key.kind && finding.root.name == finding.key.name;
+    let roots: BTreeMap<(Arc<str>, Root), Root> = findings
+        .iter()
+        .filter(|finding| finding.key.drift == Drift::Missing && !own(finding))
+        .map(|finding| {
+            let key = &finding.key;
+            let this = Root { kind: key.kind.clone(), name: key.name.clone() };
+            ((key.environment.clone(), this), finding.root.clone())
+        })
+        .collect();
+    if roots.is_empty() {
+        return;
+    }
+    for finding in findings.iter_mut() {
+        if let Some(root) = roots.get(&(finding.key.environment.clone(), finding.root.clone())) {
+            Arc::make_mut(finding).root = root.clone();
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::asks::Asks;
-use super::desired::{Declared, Desired, StateTable};
+use super::asks::{Asks, Facet};
+use super::desired::{Declared, Desired, Inventory, StateTable};
 use super::identity::{Ask, ScopeKey, Select};
 use super::ignore::Ignore;
 use super::value::Expect;
@@ -21,6 +21,8 @@ pub struct Home {
     pub resources: Vec<Arc<Declared>>,
     /// StateTables that are observed in it.
     pub tables: Vec<Arc<StateTable>>,
+    /// Inventories of it.
+    pub inventories: Vec<Arc<Inventory>>,
     /// What the declarations ask of it.
     pub asks: Arc<Asks>,
 }
@@ -50,8 +52,8 @@ impl Index {
             *index.applications.entry((declared.environment.clone(), declared.application.clone())).or_default() += 1;
             let home = index.scopes.entry(declared.scope.clone()).or_default();
             home.environments.insert(declared.environment.clone());
-            // A StateTable is judged with its items, below.
-            if declared.kind.name() == "StateTable" {
+            // A StateTable is judged with its items, an Inventory with its scope, below.
+            if matches!(declared.kind.name(), "StateTable" | "Inventory") {
                 continue;
             }
             home.resources.push(declared.clone());
@@ -73,6 +75,13 @@ impl Index {
         }
         for table in &desired.tables {
             index.add_table(table);
+        }
+        for inventory in &desired.inventories {
+            let home = index.scopes.entry(inventory.declared.scope.clone()).or_default();
+            home.inventories.push(inventory.clone());
+            let asks = Arc::make_mut(&mut home.asks);
+            (asks.everything, asks.scan) = (true, true);
+            asks.of_everything.insert(Facet::TaskDefinition);
         }
         for home in index.scopes.values_mut() {
             Arc::make_mut(&mut home.asks).visible = shared_visibility(desired, &home.environments);
@@ -106,6 +115,11 @@ impl Index {
         for template in templates.chain([&table.parent_name]).chain(&table.written_at) {
             asks.plain.extend(template.attributes());
         }
+    }
+
+    /// Whether an inventory watches for what goes from this scope.
+    pub fn is_watched(&self, scope: &ScopeKey) -> bool {
+        self.scopes.get(scope).is_some_and(|home| !home.inventories.is_empty())
     }
 
     /// The declaration that is found like this, if one is.

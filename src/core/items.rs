@@ -333,6 +333,7 @@ impl Context<'_, '_> {
             source: Some(table.source.clone()),
             vital: false,
             works: false,
+            decides: false,
             runbook: table.policy.runbook.clone(),
             redeploy: declared.and_then(|declared| declared.policy.redeploy.clone()),
         }

@@ -51,6 +51,28 @@ pub struct DeclaredMemory {
 /// Environment, kind and name of a resource.
 pub type Name = (Arc<str>, &'static str, Arc<str>);
 
+/// What an inventory remembers of how much was there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CensusMemory {
+    /// The digest of the inventory: an edited one begins anew.
+    pub digest: u64,
+    /// What was gone before is not its matter.
+    pub since: Timestamp,
+    /// How many things were there, from when on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counts: Vec<(Timestamp, u32)>,
+    /// Mass loss: how many there were, and when it was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<(u32, Timestamp)>,
+}
+
+impl CensusMemory {
+    /// An inventory that nothing was counted for.
+    pub fn begin(digest: u64, since: Timestamp) -> Self {
+        Self { digest, since, counts: Vec::new(), lost: None }
+    }
+}
+
 /// What is remembered of one scope.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ScopeMemory {
@@ -61,6 +83,8 @@ pub struct ScopeMemory {
     /// Since when unsteady things have been so, and how far they had mended by then, by
     /// environment, kind and name. Not kept across a restart: their patience then begins again.
     pub unsteady: BTreeMap<Name, (Timestamp, i64)>,
+    /// Inventories of this scope, by environment and name.
+    pub census: BTreeMap<(Arc<str>, Arc<str>), CensusMemory>,
     /// Declarations whose home is this scope, by environment, kind and name.
     pub declared: BTreeMap<Name, DeclaredMemory>,
 }

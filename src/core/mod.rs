@@ -12,9 +12,11 @@ pub mod desired;
 pub mod drift;
 pub mod evaluate;
 pub mod filter;
+pub mod hold;
 pub mod identity;
 pub mod ignore;
 pub mod index;
+pub mod inventory;
 pub mod items;
 pub mod judge;
 pub mod memory;
@@ -22,6 +24,7 @@ pub mod observation;
 pub mod orphan;
 pub mod questions;
 pub mod recall;
+pub mod record;
 pub mod redact;
 pub mod report;
 pub mod snapshot;
@@ -29,6 +32,7 @@ pub mod template;
 pub mod unit;
 pub mod value;
 pub mod verdict;
+pub mod visible;
 pub mod world;
 
 #[cfg(test)]

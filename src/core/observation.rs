@@ -153,6 +153,8 @@ pub struct Reading {
     pub complete: bool,
     /// A list of everything in the scope was part of this reading (not only named things).
     pub listed: bool,
+    /// How many things the scope's container says it has, where it says so without a list.
+    pub counted: Option<u32>,
     /// When the things that `complete` and `listed` speak of were read, where that is older than
     /// this reading (a table's scan has its own, slower cadence).
     pub listed_at: Option<Timestamp>,
@@ -176,6 +178,7 @@ impl Reading {
             finished: started,
             complete: false,
             listed: false,
+            counted: None,
             listed_at: None,
             objects: BTreeMap::new(),
             aliases: BTreeMap::new(),

@@ -14,6 +14,7 @@ use super::desired::Parent;
 use super::drift::{Drift, Finding};
 use super::evaluate::Input;
 use super::identity::{Ask, ScopeKey, ScopeKind, Select};
+use super::index::Index;
 use super::items::{ask_again, item_select};
 use super::memory::Memory;
 use super::snapshot::{Snapshot, Unknown};
@@ -49,7 +50,7 @@ pub fn next<'a>(
     for unknown in &snapshot.unknown {
         questions.about_item(unknown);
     }
-    questions.about_unlisted(memory);
+    questions.about_unlisted(memory, input.index);
     for scope in wanted.iter().filter(|scope| scope.kind == ScopeKind::EcsCluster) {
         questions.edit(scope, |asks| asks.everything = true);
     }
@@ -119,10 +120,10 @@ impl Questions<'_> {
         }
     }
 
-    /// A balancer that a list lacks is gone only when it is asked for by name.
-    fn about_unlisted(&mut self, memory: &Memory) {
-        let balancers = memory.scopes.iter().filter(|(scope, _)| scope.kind == ScopeKind::LoadBalancers);
-        for (scope, known) in balancers {
+    /// A balancer, and whatever an inventory watches, is gone only when it is asked for by name.
+    fn about_unlisted(&mut self, memory: &Memory, index: &Index) {
+        let watched = |scope: &ScopeKey| scope.kind == ScopeKind::LoadBalancers || index.is_watched(scope);
+        for (scope, known) in memory.scopes.iter().filter(|(scope, _)| watched(scope)) {
             let Ok(reading) = self.world.reading(scope) else { continue };
             let unlisted = known
                 .objects

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::claims::ClaimIndex;
 use super::evaluate::{Input, guarded};
-use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select};
+use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::index::Index;
 use super::memory::{Memory, ObjectMemory};
 use super::observation::{Live, Reading};
@@ -34,6 +34,12 @@ pub fn remember(input: &Input<'_>, scopes: &BTreeSet<&ScopeKey>, claims: &ClaimI
         // A bug in a kind's proof must not stop the others; what it would have said is not remembered.
         let Some(updates) = guarded(|| updates(input, &world, scope, reading, claims)) else { continue };
         let old = input.memory.scopes.get(*scope).map(|known| &known.objects);
+        // A watched scope's open findings rest on what it remembers.
+        let kept = |key: &ObjectKey| {
+            let open = input.memory.scopes.get(*scope).into_iter().flat_map(|known| known.findings.keys());
+            input.index.is_watched(scope)
+                && open.into_iter().any(|open| *open.kind == *key.kind && *open.name == *spoken(&key.key))
+        };
         let expired = |object: &ObjectMemory| {
             object.gone_since.or(object.absent_since).is_some_and(|at| input.now.duration_since(at) > FORGET_AFTER)
         };
@@ -43,7 +49,7 @@ pub fn remember(input: &Input<'_>, scopes: &BTreeSet<&ScopeKey>, claims: &ClaimI
         }
         let objects = &mut Arc::make_mut(memory.scopes.entry((*scope).clone()).or_default()).objects;
         objects.extend(updates);
-        objects.retain(|_, object| !expired(object));
+        objects.retain(|key, object| !expired(object) || kept(key));
     }
 }
 
@@ -136,6 +142,7 @@ fn former(before: &ObjectMemory, now: &[Arc<str>]) -> Vec<Arc<str>> {
 fn is_worth_it(index: &Index, claims: &ClaimIndex, scope: &ScopeKey, live: &Live) -> bool {
     let declared = |select| index.by_ask.contains_key(&(scope.clone(), Ask { kind: live.key.kind, select }));
     matches!(scope.kind, ScopeKind::EcsCluster | ScopeKind::LoadBalancers)
+        || index.is_watched(scope)
         || declared(Select::Key(live.key.key.clone()))
         || claims.parents(scope, live).next().is_some()
 }

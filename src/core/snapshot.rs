@@ -157,6 +157,8 @@ pub struct Snapshot {
     pub counts: BTreeMap<(Arc<str>, &'static str, State), u32>,
     /// Fields that the role can never read, by environment and reason.
     pub unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
+    /// Live things that nobody declares, by scope, where everything was listed.
+    pub undeclared: BTreeMap<ScopeKey, u32>,
     /// Ignores.
     pub ignores: Vec<IgnoreView>,
 }

@@ -14,6 +14,7 @@ use super::compare::compare;
 use super::desired::{Class, Declared, Environment};
 use super::drift::{Drift, FieldDrift, Finding, FindingKey, Root, Severity, State};
 use super::identity::{ObjectKey, ScopeKey, ScopeKind};
+use super::inventory::Losses;
 use super::judge::Judgement;
 use super::memory::{DeclaredMemory, Name, ScopeMemory};
 use super::observation::{Failure, Live, Reason};
@@ -64,11 +65,19 @@ pub struct Bench<'a> {
     pub leftovers: &'a Leftovers<'a>,
     /// Whether an earlier set of manifests was evaluated: the first load has no settling time.
     pub seasoned: bool,
+    /// Mass losses of the scope that is judged.
+    pub losses: Losses,
     /// Whether there will be another reading to wait for.
     pub patient: bool,
 }
 
 impl Bench<'_> {
+    /// The mass loss that a thing went with, which is missing since then.
+    fn lost_with(&self, environment: &str, since: Timestamp) -> Option<Root> {
+        let (root, from) = self.losses.get(environment)?;
+        (since >= *from).then(|| root.clone())
+    }
+
     /// The class of an environment; unknown names count as production.
     pub fn class(&self, environment: &str) -> Class {
         self.environments.get(environment).map_or(Class::Production, |environment| environment.class)
@@ -136,7 +145,9 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
                 let known =
                     bench.world.memory_of(&declared.scope, &declared.ask()).filter(|known| !known.id.is_empty());
                 missing.id = known.map_or(missing.id, |known| known.id.clone());
-                missing.root = missing_root(declared, bench, &open).unwrap_or(missing.root);
+                missing.root = missing_root(declared, bench, &open)
+                    .or_else(|| bench.lost_with(&declared.environment, missing.since))
+                    .unwrap_or(missing.root);
                 unit.findings.push(missing);
             }
         },
@@ -410,6 +421,7 @@ fn finding(
         source: Some(declared.source.clone()),
         vital: declared.policy.vital,
         works: true,
+        decides: false,
         runbook: declared.policy.runbook.clone(),
         redeploy: declared.policy.redeploy.clone(),
     }

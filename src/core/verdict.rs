@@ -48,6 +48,8 @@ pub fn judge(
             _ => {}
         }
     }
+    let decided = findings.iter().filter(|finding| finding.decides).map(|finding| finding.key.environment.clone());
+    let decided: BTreeSet<Arc<str>> = decided.collect();
     for entry in unknown {
         let name = (entry.environment.clone(), entry.application.clone());
         let tally = applications.entry(name).or_default();
@@ -66,5 +68,6 @@ pub fn judge(
         })
         .filter(|view| view.verdict != Verdict::InSync)
         .collect();
+    environments.extend(decided.into_iter().map(|environment| (environment, Verdict::Down)));
     (views, environments)
 }

@@ -17,7 +17,7 @@ macro_rules! copies {
 }
 
 /// Path and text of every manifest.
-const COPIES: [(&str, &str); 14] = copies![
+const COPIES: [(&str, &str); 15] = copies![
     "apps/accounts.yaml",
     "apps/billing.yaml",
     "apps/blog.yaml",
@@ -31,6 +31,7 @@ const COPIES: [(&str, &str); 14] = copies![
     "deployments.yaml",
     "environments.yaml",
     "ignores.yaml",
+    "inventories.yaml",
     "settings.yaml",
 ];
 

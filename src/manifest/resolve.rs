@@ -16,10 +16,10 @@ use super::ownership::circles;
 use super::problem::Problem;
 use super::tree::{Data, Node, Resolved as Meaning};
 use super::warning::{Warning, warnings};
-use crate::core::desired::{Declared, Desired, Parent, Revision, StateTable};
+use crate::core::desired::{Declared, Desired, Inventory, Parent, Revision, StateTable};
 use crate::core::identity::Ask;
 use crate::core::redact::Redactor;
-use crate::kinds::Declaration;
+use crate::kinds::{Declaration, Rules};
 
 /// What all roots declare together.
 #[derive(Debug)]
@@ -43,10 +43,12 @@ pub fn resolve(roots: &[Arc<Parsed>], redactor: &Redactor, now: Timestamp) -> Re
         blame(&mut judged, found);
     }
     // Each turn rejects at least one more root, or is the last.
+    let mut waiting = BTreeSet::new();
     let standing = loop {
         let standing: BTreeSet<usize> =
             judged.iter().enumerate().filter(|(_, root)| root.problems.is_empty()).map(|(index, _)| index).collect();
         let mut found = unmet(roots, &judged, &standing);
+        waiting.extend(found.iter().map(|(index, _)| *index));
         if found.is_empty() {
             found = conflicts(roots, &judged, &standing);
         }
@@ -58,11 +60,12 @@ pub fn resolve(roots: &[Arc<Parsed>], redactor: &Redactor, now: Timestamp) -> Re
 
     let mut rejected = Vec::new();
     let mut candidates = Vec::new();
-    for (root, judged) in roots.iter().zip(judged) {
+    for (index, (root, judged)) in roots.iter().zip(judged).enumerate() {
         if judged.problems.is_empty() {
             candidates.extend(judged.candidates);
         } else {
-            rejected.push(Rejected::new(&root.root, Some(root.digest.clone()), judged.problems, &root.files));
+            let refusal = Rejected::new(&root.root, Some(root.digest.clone()), judged.problems, &root.files);
+            rejected.push(Rejected { waits: waiting.contains(&index), ..refusal });
         }
     }
     let accepted: Vec<&Parsed> =
@@ -116,7 +119,7 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &
     desired.ignores.sort_by(|a, b| (&a.environment, &a.name).cmp(&(&b.environment, &b.name)));
     for candidate in candidates {
         let Candidate { document, environment, declaration } = candidate;
-        let Declaration { scope, select, id, expects, facets, table } = declaration;
+        let Declaration { scope, select, id, expects, facets, rules } = declaration;
         let envelope = &document.envelope;
         let owner = envelope.owner.as_ref();
         let declared = Arc::new(Declared {
@@ -138,8 +141,12 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &
             source: document.source.clone(),
             digest: digest(document, &environment.name, redactor),
         });
-        if let Some(rules) = table {
-            desired.tables.push(Arc::new(StateTable {
+        match rules {
+            None => {}
+            Some(Rules::Inventory(rules)) => {
+                desired.inventories.push(Arc::new(Inventory { declared: declared.clone(), rules }));
+            }
+            Some(Rules::Table(rules)) => desired.tables.push(Arc::new(StateTable {
                 declared: declared.clone(),
                 key: rules.key,
                 parent_kind: rules.parent_kind,
@@ -148,7 +155,7 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &
                 written_at: rules.written_at,
                 when_parent_gone: rules.when_parent_gone,
                 pieces: rules.pieces,
-            }));
+            })),
         }
         desired.resources.push(declared);
     }

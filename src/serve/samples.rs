@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::exposition::Family;
 use super::metrics::ShellMetrics;
-use crate::core::drift::{Finding, State, Verdict};
+use crate::core::drift::{Drift, Finding, State, Verdict};
 use crate::core::index::Index;
 use crate::core::observation::IdentityState;
 use crate::core::snapshot::Snapshot;
@@ -214,6 +214,24 @@ pub(super) fn scope_info(subject: &Subject<'_>, family: &mut Family<'_>) {
     }
 }
 
+pub(super) fn live_undeclared(subject: &Subject<'_>, family: &mut Family<'_>) {
+    for (scope, count) in &subject.snapshot.undeclared {
+        let environments = subject.index.scopes.get(scope).into_iter().flat_map(|home| &home.environments);
+        for environment in environments {
+            family.add(&[&**environment, &scope.to_string()], f64::from(*count));
+        }
+    }
+}
+
+pub(super) fn mass_loss(subject: &Subject<'_>, family: &mut Family<'_>) {
+    let lost = |finding: &&Arc<Finding>| {
+        finding.key.drift == Drift::Vanished && *finding.key.kind == *crate::core::inventory::KIND
+    };
+    for finding in subject.snapshot.findings.iter().filter(lost) {
+        family.add(&[&*finding.key.environment, &finding.scope.to_string()], 1.0);
+    }
+}
+
 pub(super) fn requests(subject: &Subject<'_>, family: &mut Family<'_>) {
     for (key, count) in &subject.shell.requests {
         family.add(&[&key.account, &key.service, &key.operation, key.outcome], *count as f64);
@@ -264,6 +282,10 @@ pub(super) fn store_healthy(subject: &Subject<'_>, family: &mut Family<'_>) {
 
 pub(super) fn panics(subject: &Subject<'_>, family: &mut Family<'_>) {
     family.add(&[], subject.shell.panics as f64);
+}
+
+pub(super) fn log_lines_dropped(subject: &Subject<'_>, family: &mut Family<'_>) {
+    family.add(&[], subject.shell.log_lines_dropped as f64);
 }
 
 pub(super) fn build(_: &Subject<'_>, family: &mut Family<'_>) {

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::core::desired::*;
 use crate::core::drift::*;
 use crate::core::evaluate::*;
+use crate::core::hold::Hold;
 use crate::core::identity::*;
 use crate::core::index::Index;
 use crate::core::judge::Kind;
@@ -50,6 +51,7 @@ pub struct Stage {
     pub desired: Desired,
     pub observations: Observations,
     pub memory: Memory,
+    pub holds: Vec<Hold>,
     pub last: Option<Evaluation>,
     pub now: Timestamp,
     pub full: bool,
@@ -73,6 +75,7 @@ impl Stage {
             desired,
             observations: Observations::new(),
             memory: Memory::default(),
+            holds: Vec::new(),
             last: None,
             now: at(0),
             full: true,
@@ -196,6 +199,7 @@ impl Stage {
             observations: &self.observations,
             identities: &BTreeMap::new(),
             memory: &self.memory,
+            holds: &self.holds,
             now: self.now,
             patient: self.patient,
         };

@@ -3,5 +3,6 @@
 
 mod findings;
 mod fixture;
+mod inventory;
 mod orphans;
 mod properties;

@@ -7,6 +7,7 @@
 //! The engine runs it through [`crate::scopes::Scope`].
 
 mod observed;
+mod past;
 mod read;
 mod registered;
 
@@ -22,6 +23,7 @@ use crate::kinds::ecs_service::KIND;
 use crate::kinds::ecs_service::definition::{Secrets, facts};
 use crate::kinds::ecs_service::live::{Cluster, Detail, Observed, live};
 use crate::scopes::{ReadFuture, Scope};
+use past::Past;
 use read::{Calls, Described, Tags};
 use registered::Registered;
 
@@ -32,6 +34,7 @@ pub struct EcsCluster {
     settled: bool,
     /// Whether tags were ever readable: what was and no longer is, is unknown.
     tags_were_read: bool,
+    past: Past,
     definitions: Definitions,
     registered: Registered,
 }
@@ -43,6 +46,7 @@ impl EcsCluster {
             cluster: Cluster { account: key.account.clone(), region: key.region.clone(), name: key.thing.clone() },
             settled: true,
             tags_were_read: false,
+            past: Past::default(),
             definitions: Definitions::default(),
             registered: Registered::default(),
         }
@@ -52,7 +56,7 @@ impl EcsCluster {
         let mut reading = Reading::begin(cx.now());
         let cluster = self.cluster.clone();
         let calls = Calls { cx, cluster: &cluster };
-        calls.require_active_cluster().await?;
+        reading.counted = calls.require_active_cluster().await?;
 
         let asked = asked_names(asks);
         let wanted = asks.things.values().any(|facets| facets.contains(&Facet::Tags));
@@ -60,15 +64,19 @@ impl EcsCluster {
         let mut described = BTreeMap::new();
         if self.settled && !asks.everything {
             calls.describe(&asked, &mut tags, &mut described).await?;
-            self.settled = all_active(&asked, &described);
         }
-        if !self.settled || asks.everything {
+        if !all_active(&asked, &described) || asks.everything {
             let listed = calls.list().await?;
+            if listed.is_empty() && reading.counted.is_some_and(|counted| counted > 0) {
+                let detail = format!("ListServices gave no service of {}, but the cluster counts some", cluster.arn());
+                return Err(Failure::new(Reason::Incomplete, detail));
+            }
             // What was described a moment ago and is there need not be described again; what was
             // not there and is listed now has come in between.
             let rest: BTreeSet<String> = listed
                 .iter()
                 .chain(&asked)
+                .chain(self.past.names())
                 .filter(|name| match described.get(*name) {
                     None => true,
                     Some(Described::There(_)) => false,
@@ -78,9 +86,10 @@ impl EcsCluster {
                 .collect();
             calls.describe(&rest, &mut tags, &mut described).await?;
             doubt_what_is_listed(&listed, &mut described);
-            self.settled = all_active(&asked, &described);
             reading.listed = true;
         }
+        self.past.check(&mut described, cx.now());
+        self.settled = all_active(&asked, &described);
         self.fill(&mut reading, &calls, described, &tags, asks).await;
         reading.complete = true;
         reading.finished = cx.now();

@@ -58,13 +58,15 @@ pub(super) struct Calls<'a> {
 impl Calls<'_> {
     /// Fails unless the cluster itself is there and ACTIVE: in a cluster that is not, no answer
     /// about a service means anything.
-    pub async fn require_active_cluster(&self) -> Result<(), Failure> {
+    ///
+    /// Says how many services it counts as active, where it says so at all.
+    pub async fn require_active_cluster(&self) -> Result<Option<u32>, Failure> {
         let arn = self.cluster.arn();
         let request = self.cx.clients.ecs.describe_clusters().clusters(arn.as_str()).send();
         let answer = self.cx.call(&allow_list::ECS_DESCRIBE_CLUSTERS, request).await?;
         let found = answer.clusters().iter().find(|found| found.cluster_arn() == Some(arn.as_str()));
         match found.and_then(SdkCluster::status) {
-            Some("ACTIVE") => Ok(()),
+            Some("ACTIVE") => Ok(found.and_then(|found| u32::try_from(found.active_services_count()).ok())),
             Some(status) => Err(self.container_missing(&format!("is {status}"))),
             None => match answer.failures().first() {
                 Some(failure) => {
