@@ -10,6 +10,7 @@ pub mod clock;
 pub mod core;
 pub mod demo;
 pub mod engine;
+pub mod import;
 pub mod kinds;
 pub mod manifest;
 pub mod panics;

@@ -7,6 +7,7 @@
 
 use std::error::Error as StdError;
 
+use aws_sdk_cloudtrail::operation::lookup_events::LookupEventsError;
 use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::operation::get_item::GetItemError;
@@ -48,11 +49,13 @@ pub enum Service {
     Route53,
     /// Elastic Load Balancing, version 2.
     Elbv2,
+    /// CloudTrail.
+    CloudTrail,
 }
 
 impl Service {
     /// Every service.
-    pub const ALL: [Self; 5] = [Self::Sts, Self::Ecs, Self::DynamoDb, Self::Route53, Self::Elbv2];
+    pub const ALL: [Self; 6] = [Self::Sts, Self::Ecs, Self::DynamoDb, Self::Route53, Self::Elbv2, Self::CloudTrail];
 
     /// The name in IAM actions, in budgets and in metrics.
     pub const fn as_str(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Route53 => "route53",
             Self::Elbv2 => "elasticloadbalancing",
+            Self::CloudTrail => "cloudtrail",
         }
     }
 
@@ -73,6 +77,7 @@ impl Service {
             Self::DynamoDb => "DynamoDB",
             Self::Route53 => "Route 53",
             Self::Elbv2 => "Elastic Load Balancing v2",
+            Self::CloudTrail => "CloudTrail",
         }
     }
 }
@@ -289,6 +294,15 @@ pub const ELBV2_DESCRIBE_TARGET_HEALTH: Operation = operation::<DescribeTargetHe
     IamResource::Any,
     &["TargetGroupNotFound"],
 );
+/// CloudTrail: a page of what was done in an account and region, minutes later. Belongs to no scope:
+/// only [`crate::engine::attribution`] asks, and nothing depends on the answer.
+pub const CLOUDTRAIL_LOOKUP_EVENTS: Operation = operation::<LookupEventsError>(
+    Service::CloudTrail,
+    "LookupEvents",
+    "cloudtrail:LookupEvents",
+    IamResource::Any,
+    &[],
+);
 /// STS: whose credentials these are.
 pub const STS_GET_CALLER_IDENTITY: Operation = operation::<GetCallerIdentityError>(
     Service::Sts,
@@ -326,6 +340,7 @@ pub static READ: &[&Operation] = &[
     &ELBV2_DESCRIBE_LOAD_BALANCER_ATTRIBUTES,
     &ELBV2_DESCRIBE_TAGS,
     &ELBV2_DESCRIBE_TARGET_HEALTH,
+    &CLOUDTRAIL_LOOKUP_EVENTS,
     &STS_GET_CALLER_IDENTITY,
 ];
 
@@ -341,8 +356,9 @@ mod tests {
     #[test]
     fn the_list_only_reads_and_names_the_action_that_allows_each_row() {
         for operation in READ {
-            let reads =
-                ["Describe", "Get", "List", "BatchGet", "Scan"].iter().any(|verb| operation.name.starts_with(verb));
+            let reads = ["Describe", "Get", "List", "Lookup", "BatchGet", "Scan"]
+                .iter()
+                .any(|verb| operation.name.starts_with(verb));
             assert!(reads, "{} is no reading verb", operation.name);
             assert_eq!(operation.iam, format!("{}:{}", operation.service.as_str(), operation.name));
         }

@@ -1,7 +1,8 @@
 //! Rate budgets: how many calls a second moored may make to one service of one account.
 //!
 //! Decides how long a call waits. The quotas belong to the account, so all environments on it,
-//! and all scopes, share one bucket per service; by default it is a quarter of what AWS publishes.
+//! and all scopes, share one bucket per service; by default it is a quarter of what AWS publishes
+//! (all of it for CloudTrail).
 //! Never fails and never bounds the wait, which is as long as the queue. Called by [`super::read`];
 //! the engine takes detection bounds from [`Budgets::rate`].
 
@@ -30,6 +31,8 @@ fn default_quota(service: Service) -> (f64, f64) {
         Service::Elbv2 => (2.5, 10.0),
         Service::DynamoDb => (25.0, 50.0),
         Service::Sts => (5.0, 20.0),
+        // All that AWS allows: nobody else asks in a hurry, and attribution can wait for its turn.
+        Service::CloudTrail => (2.0, 2.0),
     }
 }
 

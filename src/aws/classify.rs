@@ -17,6 +17,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::allow_list::{Operation, STS_ASSUME_ROLE};
 use super::intercept::Refused;
+use super::transport::BadAnswer;
 use crate::core::observation::Reason;
 
 /// Every error code that is understood, by what it means. A code means the same in every service.
@@ -43,7 +44,14 @@ const CODES: &[(Reason, &[&str])] = &[
     ),
     (
         Reason::Denied,
-        &["AccessDenied", "AccessDeniedException", "NotAuthorized", "OperationNotPermitted", "UnauthorizedOperation"],
+        &[
+            "AccessDenied",
+            "AccessDeniedException",
+            "NotAuthorized",
+            "OperationNotPermitted",
+            "OperationNotPermittedException",
+            "UnauthorizedOperation",
+        ],
     ),
     (
         Reason::Credentials,
@@ -90,13 +98,18 @@ const CODES: &[(Reason, &[&str])] = &[
             "InvalidAction",
             "InvalidDomainName",
             "InvalidEndpointException",
+            "InvalidEventCategoryException",
             "InvalidInput",
+            "InvalidLookupAttributesException",
+            "InvalidMaxResultsException",
+            "InvalidNextTokenException",
             "InvalidParameter",
             "InvalidParameterCombination",
             "InvalidParameterException",
             "InvalidParameterValue",
             "InvalidQueryParameter",
             "InvalidTarget",
+            "InvalidTimeRangeException",
             "MalformedPolicyDocument",
             "MalformedQueryString",
             "MissingAction",
@@ -105,6 +118,7 @@ const CODES: &[(Reason, &[&str])] = &[
             "PackedPolicyTooLarge",
             "SerializationException",
             "UnknownOperationException",
+            "UnsupportedOperationException",
             "UnsupportedProtocol",
             "ValidationError",
             "ValidationException",
@@ -155,6 +169,9 @@ where
         let hint = "a defect of moored: please report it".to_owned();
         return Meaning { reason: Reason::Denied, code: None, said: refused.to_string(), hint };
     }
+    if let Some(bad) = find::<BadAnswer>(error) {
+        return Meaning::new(operation, Reason::Malformed, causes(Some(bad)));
+    }
     let unsigned = || error.source().and_then(session);
     match error {
         SdkError::ServiceError(context) => {
@@ -187,7 +204,11 @@ pub fn attempt(operation: &Operation, error: &OrchestratorError<ErasedError>, st
         return Reason::Timeout;
     }
     if let Some(connector) = error.as_connector_error() {
-        return if connector.is_timeout() { Reason::Timeout } else { Reason::Network };
+        return match connector {
+            bad if find::<BadAnswer>(bad).is_some() => Reason::Malformed,
+            late if late.is_timeout() => Reason::Timeout,
+            _ => Reason::Network,
+        };
     }
     let metadata = error.as_operation_error().and_then(operation.metadata);
     match status {
@@ -254,7 +275,7 @@ fn hint(reason: Reason, operation: &Operation) -> String {
         }
         Reason::Denied => format!("grant {}; see `moored iam observe`", operation.iam),
         Reason::Credentials => "check the role and the clock; see `moored whoami`".to_owned(),
-        Reason::Network => "check the region name and the route to the endpoint".to_owned(),
+        Reason::Network => "check the region name and the route to the endpoint; a proxy needs --proxy".to_owned(),
         Reason::Malformed => "check for a proxy that answers in the place of AWS".to_owned(),
         Reason::ContainerMissing => "check its name, account and region in the manifest".to_owned(),
         Reason::Invalid => "check the names in the manifest; if they are right, report it".to_owned(),
@@ -332,6 +353,18 @@ mod tests {
             &["ListenerNotFound", "LoadBalancerNotFound", "RuleNotFound", "TargetGroupNotFound", "TrustStoreNotFound"],
         ),
         (&ELBV2_DESCRIBE_TARGET_HEALTH, &["HealthUnavailable", "InvalidTarget", "TargetGroupNotFound"]),
+        (
+            &CLOUDTRAIL_LOOKUP_EVENTS,
+            &[
+                "InvalidEventCategoryException",
+                "InvalidLookupAttributesException",
+                "InvalidMaxResultsException",
+                "InvalidNextTokenException",
+                "InvalidTimeRangeException",
+                "OperationNotPermittedException",
+                "UnsupportedOperationException",
+            ],
+        ),
         (&STS_GET_CALLER_IDENTITY, &[]),
         (
             &STS_ASSUME_ROLE,

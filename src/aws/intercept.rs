@@ -6,7 +6,7 @@
 //! attempts through [`ATTEMPTS`].
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,8 +24,40 @@ use super::classify;
 use crate::core::observation::Reason;
 
 tokio::task_local! {
-    /// Counts the attempts of the reading that runs in this task.
-    pub(super) static ATTEMPTS: Arc<AtomicU32>;
+    /// The attempts of the reading that runs in this task.
+    pub(super) static ATTEMPTS: Arc<Attempts>;
+}
+
+/// What one reading has sent: how often, and signed with which access keys.
+#[derive(Default)]
+pub struct Attempts {
+    count: AtomicU32,
+    signers: Mutex<BTreeSet<String>>,
+}
+
+impl Attempts {
+    /// How many attempts there were.
+    pub fn count(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// The access keys that signed them.
+    pub fn signers(&self) -> BTreeSet<String> {
+        self.signers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, authorization: Option<&str>) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if let Some(signer) = authorization.and_then(signer) {
+            self.signers.lock().unwrap_or_else(PoisonError::into_inner).insert(signer.to_owned());
+        }
+    }
+}
+
+/// The access key in `AWS4-HMAC-SHA256 Credential=AKID/date/…`.
+fn signer(authorization: &str) -> Option<&str> {
+    let (_, credential) = authorization.split_once("Credential=")?;
+    credential.split_once('/').map(|(access_key, _)| access_key)
 }
 
 /// The outcome of an attempt that was answered.
@@ -132,12 +164,13 @@ impl Intercept for ReadOnly {
 
     fn read_before_transmit(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        let authorization = context.request().headers().get("authorization");
         // Outside a reading (a credentials provider, a test) nobody counts.
-        let _ = ATTEMPTS.try_with(|attempts| attempts.fetch_add(1, Ordering::Relaxed));
+        let _ = ATTEMPTS.try_with(|attempts| attempts.add(authorization));
         Ok(())
     }
 
@@ -238,6 +271,7 @@ mod tests {
         let _ = elbv2.describe_load_balancer_attributes().load_balancer_arn("a").send().await;
         let _ = elbv2.describe_tags().resource_arns("a").send().await;
         let _ = elbv2.describe_target_health().target_group_arn("a").send().await;
+        let _ = clients.cloudtrail.lookup_events().send().await;
         let _ = clients.sts.get_caller_identity().send().await;
 
         let counted = requests.snapshot();

@@ -13,6 +13,8 @@ pub mod intercept;
 pub mod policy;
 pub mod read;
 pub mod session;
+pub mod trail;
+pub mod transport;
 
 /// An HTTP client without a network: keeps what would have been sent, answers as told.
 #[cfg(test)]

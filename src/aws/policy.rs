@@ -1,13 +1,13 @@
 //! The least policy for observing, from the read allow-list and the manifests.
 //!
 //! Decides which actions on which resources an account's observing role needs: what the declared
-//! scopes read, and nothing that writes. `moored iam observe` prints it.
+//! scopes read, and who changed what is in them, and nothing that writes. `moored iam observe` prints it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::allow_list::{IamResource, Operation, STS_ASSUME_ROLE};
+use super::allow_list::{CLOUDTRAIL_LOOKUP_EVENTS, IamResource, Operation, STS_ASSUME_ROLE};
 use crate::core::desired::Desired;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::index::Index;
@@ -35,6 +35,11 @@ pub fn observe(desired: &Desired) -> BTreeMap<String, Value> {
             {
                 let resources = keys.iter().map(|key| resource(operation, key)).collect();
                 statements.entry((operation.resource, resources)).or_default().insert(operation.iam);
+            }
+            // CloudTrail never tells who wrote a table's items.
+            if kind != ScopeKind::Table {
+                let everywhere = (CLOUDTRAIL_LOOKUP_EVENTS.resource, BTreeSet::from(["*".to_owned()]));
+                statements.entry(everywhere).or_default().insert(CLOUDTRAIL_LOOKUP_EVENTS.iam);
             }
         }
     }

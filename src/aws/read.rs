@@ -4,10 +4,10 @@
 //! words. Never retries (the SDK does, within the deadline) and never reads an answer. The engine
 //! makes one for each reading; scopes and [`super::identity`] call through it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -19,8 +19,9 @@ use tokio::time::timeout;
 use super::allow_list::Operation;
 use super::budget::Budgets;
 use super::classify;
-use super::intercept::ATTEMPTS;
+use super::intercept::{ATTEMPTS, Attempts};
 use super::session::Clients;
+use super::transport::Limits;
 use crate::clock::Clock;
 use crate::core::observation::{Failure, Reason};
 use crate::core::redact::Redactor;
@@ -28,7 +29,7 @@ use crate::core::redact::Redactor;
 /// The longest detail of a failure, in characters.
 const LINE: usize = 300;
 /// How long a call may take with all its attempts, in real time.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Limits::AWS.call;
 
 /// A call that gave no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,7 +64,7 @@ pub struct ReadContext {
     /// Hides what may be secret.
     pub redactor: Arc<Redactor>,
     budgets: Arc<Budgets>,
-    attempts: Arc<AtomicU32>,
+    attempts: Arc<Attempts>,
     deadline: Duration,
 }
 
@@ -99,7 +100,12 @@ impl ReadContext {
 
     /// API calls made through this context so far, retries included.
     pub fn calls(&self) -> u32 {
-        self.attempts.load(Ordering::Relaxed)
+        self.attempts.count()
+    }
+
+    /// The access keys that signed them.
+    pub fn signers(&self) -> BTreeSet<String> {
+        self.attempts.signers()
     }
 
     /// The time now.

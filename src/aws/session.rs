@@ -2,8 +2,9 @@
 //!
 //! Decides how moored signs in: the default chain, or the observe role on top of it; or, with a
 //! simulated cloud, the public keys of the simulator. Every client gets the read-only interceptor,
-//! timeouts, a retry partition of its own, and no adaptive retry. Never checks whose credentials
-//! they are: [`super::identity`] does. Built once by the engine; nothing here is global.
+//! the limits of [`super::transport`], a retry partition of its own, and no adaptive retry. Never
+//! checks whose credentials they are: [`super::identity`] does. Built once by the engine; nothing
+//! here is global.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,12 +15,10 @@ use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use aws_smithy_http_client::Builder as HttpClientBuilder;
-use aws_smithy_runtime::client::retries::RetryPartition;
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
 use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::app_name::AppName;
 use aws_types::region::Region;
@@ -28,6 +27,7 @@ use aws_types::sdk_config::TimeSource;
 use super::allow_list::{STS_ASSUME_ROLE, Service};
 use super::classify;
 use super::intercept::{OK, ReadOnly, Requests};
+use super::transport::{self, Bounded, Limits, Proxy};
 use crate::clock::Clock;
 use crate::core::arn::is_region;
 use crate::core::desired::Account;
@@ -37,6 +37,10 @@ use crate::core::observation::{Failure, Reason};
 const SESSION_NAME: &str = "moored-observe";
 /// Attempts at one call, the first included.
 const ATTEMPTS: u32 = 3;
+/// The most that is waited before the second attempt, and before any.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(20));
+/// Retries to one service of an account in a region that may be unpaid for.
+const RETRIES_AT_ONCE: usize = 3;
 
 /// The clients of one account and region.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub struct Clients {
     pub route53: aws_sdk_route53::Client,
     /// Elastic Load Balancing, version 2.
     pub elbv2: aws_sdk_elasticloadbalancingv2::Client,
+    /// CloudTrail.
+    pub cloudtrail: aws_sdk_cloudtrail::Client,
     /// Security Token Service.
     pub sts: aws_sdk_sts::Client,
 }
@@ -78,6 +84,8 @@ pub struct SessionOptions {
 #[derive(Debug)]
 pub struct Sessions {
     options: SessionOptions,
+    limits: Limits,
+    proxy: Option<Proxy>,
     open: tokio::sync::Mutex<BTreeMap<SessionKey, Arc<Clients>>>,
 }
 
@@ -89,9 +97,19 @@ struct SessionKey {
 }
 
 impl Sessions {
-    /// None open yet.
+    /// None open yet; calls go to AWS directly, and have as long as AWS needs.
     pub fn new(options: SessionOptions) -> Self {
-        Self { options, open: tokio::sync::Mutex::default() }
+        Self { options, limits: Limits::AWS, proxy: None, open: tokio::sync::Mutex::default() }
+    }
+
+    /// The same with other limits.
+    pub fn limited(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same through a proxy, if there is one.
+    pub fn through(self, proxy: Option<Proxy>) -> Self {
+        Self { proxy, ..self }
     }
 
     /// Whether these sessions speak to a simulated cloud.
@@ -117,6 +135,13 @@ impl Sessions {
         Ok(clients)
     }
 
+    /// Drops the clients of an account and role, and with them the credentials that they keep until
+    /// these expire: the next reading signs in anew.
+    pub async fn forget(&self, account: &Account) {
+        let is_other = |key: &SessionKey| key.account != account.id || key.role != account.observe_role;
+        self.open.lock().await.retain(|key, _| is_other(key));
+    }
+
     async fn signed_in(&self, account: &Account, region: &str) -> SdkConfig {
         let base = match &self.options.cloud {
             Some(url) => self.simulated_base(url, account, region),
@@ -132,21 +157,20 @@ impl Sessions {
 
     /// The SDK's default chain: environment, profile, web identity, container, instance.
     async fn real_base(&self, region: &str) -> SdkConfig {
-        let mut loader = aws_config::defaults(behavior())
+        let client = self.options.http_client.clone().unwrap_or_else(|| transport::with_tls(self.proxy.as_ref()));
+        aws_config::defaults(behavior())
             .region(Region::new(region.to_owned()))
             .app_name(self.options.user_agent.clone())
-            .retry_config(retries())
-            .timeout_config(timeouts())
-            .time_source(SessionTime(self.options.clock.clone()));
-        if let Some(client) = &self.options.http_client {
-            loader = loader.http_client(client.clone());
-        }
-        loader.load().await
+            .retry_config(retries(&self.options.clock))
+            .timeout_config(self.limits.timeouts())
+            .time_source(SessionTime(self.options.clock.clone()))
+            .http_client(Bounded::new(client, self.limits))
+            .load()
+            .await
     }
 
     /// Reads neither environment nor profile, so that nothing in them can lead a call elsewhere
-    /// than to the simulated cloud, and no real key can reach it. The SDK's own HTTP client would
-    /// obey `HTTP_PROXY`; this one knows no proxy, and no TLS, which loopback does not need.
+    /// than to the simulated cloud, and no real key can reach it.
     fn simulated_base(&self, url: &str, account: &Account, region: &str) -> SdkConfig {
         let key: &str = match (&account.observe_role, &self.options.home_account) {
             (Some(_), Some(home)) => home,
@@ -160,13 +184,13 @@ impl Sessions {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .identity_cache(IdentityCache::lazy().build())
             .app_name(self.options.user_agent.clone())
-            .retry_config(retries())
-            .timeout_config(timeouts())
+            .retry_config(retries(&self.options.clock))
+            .timeout_config(self.limits.timeouts())
             .time_source(SessionTime(self.options.clock.clone()))
             // The simulator's clock is ours; the dates of its HTTP server are not.
             .disable_clock_skew_correction(true);
-        let client = self.options.http_client.clone();
-        config.set_http_client(Some(client.unwrap_or_else(|| HttpClientBuilder::new().build_http())));
+        let client = self.options.http_client.clone().unwrap_or_else(transport::plain);
+        config.set_http_client(Some(Bounded::new(client, self.limits)));
         config.build()
     }
 
@@ -176,7 +200,8 @@ impl Sessions {
         // The SDK shares its retry quota per service and region; one throttled account must not
         // spend that of the others.
         let partition = |service: Service| {
-            RetryPartition::new(format!("moored-{}-{}-{}", service.as_str(), key.account, key.region))
+            let name = format!("moored-{}-{}-{}", service.as_str(), key.account, key.region);
+            RetryPartition::custom(name).token_bucket(retry_quota()).build()
         };
         macro_rules! client {
             ($sdk:ident, $service:expr) => {{
@@ -192,6 +217,7 @@ impl Sessions {
             dynamodb: client!(aws_sdk_dynamodb, Service::DynamoDb),
             route53: client!(aws_sdk_route53, Service::Route53),
             elbv2: client!(aws_sdk_elasticloadbalancingv2, Service::Elbv2),
+            cloudtrail: client!(aws_sdk_cloudtrail, Service::CloudTrail),
             sts: client!(aws_sdk_sts, Service::Sts),
         }
     }
@@ -202,16 +228,23 @@ fn behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-fn retries() -> RetryConfig {
-    RetryConfig::standard().with_max_attempts(ATTEMPTS)
+/// Attempts are spaced on the shell's clock, like everything else that waits.
+fn retries(clock: &Clock) -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS)
+        .with_initial_backoff(clock.real(BACKOFF.0))
+        .with_max_backoff(clock.real(BACKOFF.1))
 }
 
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .read_timeout(Duration::from_secs(10))
-        .operation_attempt_timeout(Duration::from_secs(15))
-        .operation_timeout(Duration::from_secs(60))
+/// A retry costs what ten good answers earn, and is paid back when it succeeds: while a service
+/// throttles or fails, moored asks it no more often than while all is well.
+fn retry_quota() -> TokenBucket {
+    const COST: u32 = 10;
+    TokenBucket::builder()
+        .capacity(RETRIES_AT_ONCE * COST as usize)
+        .retry_cost(COST)
+        .throttling_retry_cost(COST)
+        .timeout_retry_cost(COST)
         .build()
 }
 

@@ -68,12 +68,12 @@ fn table(shown: &[&Declared]) -> comfy_table::Table {
     for declared in shown {
         let name = if declared.absent { format!("{} (absent)", declared.name) } else { declared.name.to_string() };
         table.add_row([
-            declared.environment.to_string(),
-            declared.application.to_string(),
+            render::clean(&declared.environment),
+            render::clean(&declared.application),
             declared.kind.name().to_owned(),
-            name,
-            declared.scope.to_string(),
-            format!("{}:{}", declared.source.file, declared.source.line),
+            render::clean(&name),
+            render::clean(&declared.scope.to_string()),
+            format!("{}:{}", render::clean(&declared.source.file), declared.source.line),
         ]);
     }
     table
@@ -119,12 +119,13 @@ fn node(declared: &Declared) -> String {
 }
 
 fn dot(shown: &[&Declared], desired: &Desired) -> String {
-    let quote = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let escaped = |text: &str| render::clean(text).replace('\\', "\\\\").replace('"', "\\\"");
+    let quote = |text: &str| format!("\"{}\"", escaped(text));
     let mut text = String::from("digraph expected {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
     for (at, environment) in desired.environments.keys().enumerate() {
         text.push_str(&format!("  subgraph cluster_{at} {{\n    label={};\n", quote(environment)));
         for declared in shown.iter().filter(|declared| declared.environment == *environment) {
-            let label = format!("{}\\n{}", declared.kind.name(), declared.name.replace('"', "\\\""));
+            let label = format!("{}\\n{}", declared.kind.name(), escaped(&declared.name));
             text.push_str(&format!("    {} [label=\"{label}\"];\n", quote(&node(declared))));
         }
         text.push_str("  }\n");
@@ -139,15 +140,13 @@ fn dot(shown: &[&Declared], desired: &Desired) -> String {
 fn mermaid(shown: &[&Declared], desired: &Desired) -> String {
     let ids: BTreeMap<String, usize> = shown.iter().enumerate().map(|(at, declared)| (node(declared), at)).collect();
     let mut text = String::from("flowchart LR\n");
-    for environment in desired.environments.keys() {
-        text.push_str(&format!("  subgraph {environment}\n"));
+    for (at, environment) in desired.environments.keys().enumerate() {
+        let plain = environment.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let title = if plain { environment.to_string() } else { format!("e{at}[\"{}\"]", mermaid_text(environment)) };
+        text.push_str(&format!("  subgraph {title}\n"));
         for declared in shown.iter().filter(|declared| declared.environment == *environment) {
             if let Some(id) = ids.get(&node(declared)) {
-                text.push_str(&format!(
-                    "    n{id}[\"{} {}\"]\n",
-                    declared.kind.name(),
-                    declared.name.replace('"', "#quot;")
-                ));
+                text.push_str(&format!("    n{id}[\"{} {}\"]\n", declared.kind.name(), mermaid_text(&declared.name)));
             }
         }
         text.push_str("  end\n");
@@ -160,12 +159,20 @@ fn mermaid(shown: &[&Declared], desired: &Desired) -> String {
     text
 }
 
+/// Mermaid's own entities: what it shows becomes HTML.
+fn mermaid_text(text: &str) -> String {
+    let text = render::clean(text).replace('#', "#35;").replace('"', "#quot;").replace('&', "#amp;");
+    text.replace('<', "#lt;").replace('>', "#gt;")
+}
+
 /// Columns are environments, boxes are resources by application, lines are the edges.
 fn svg(shown: &[&Declared], desired: &Desired) -> String {
     const WIDTH: usize = 360;
     const ROW: usize = 34;
-    let escaped =
-        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let escaped = |text: &str| {
+        let text = render::clean(text).replace('&', "&amp;").replace('<', "&lt;");
+        text.replace('>', "&gt;").replace('"', "&quot;")
+    };
     let mut places: BTreeMap<String, (usize, usize)> = BTreeMap::new();
     let (mut body, mut height) = (String::new(), 0);
     for (column, environment) in desired.environments.keys().enumerate() {

@@ -68,7 +68,7 @@ impl History {
                 ),
                 entry.finding.severity.to_string(),
                 key.drift.to_string(),
-                key.environment.to_string(),
+                render::clean(&key.environment),
                 key.kind.to_string(),
                 render::clean(&key.name),
                 render::clean(&entry.finding.message),
@@ -81,12 +81,23 @@ impl History {
     /// The same from a running daemon.
     fn ask(&self, since: Timestamp) -> anyhow::Result<Vec<PastFinding>> {
         let mut query = vec![("since", since.to_string()), ("limit", self.limit.to_string())];
-        query.extend(self.filters.environment.iter().map(|name| ("environment", name.clone())));
-        query.extend(self.filters.kind.iter().map(|kind| ("kind", kind.clone())));
-        query.extend(self.filters.name.iter().map(|name| ("name", name.clone())));
-        query.extend(self.filters.labels.iter().map(|label| ("label", label.clone())));
+        query.extend(filters(&self.filters));
         let answer = self.server.get("/api/v1/history", &query)?;
         let items = answer.get("items").cloned().unwrap_or_default();
         serde_json::from_value(items).context("the daemon's answer cannot be understood; is it the same version?")
     }
+}
+
+/// Filters as the API understands them.
+pub(super) fn filters(filters: &Filters) -> Vec<(&'static str, String)> {
+    let of = |name: &'static str, values: &[String]| -> Vec<(&'static str, String)> {
+        values.iter().map(|value| (name, value.clone())).collect()
+    };
+    [
+        of("environment", &filters.environment),
+        of("kind", &filters.kind),
+        of("name", &filters.name),
+        of("label", &filters.labels),
+    ]
+    .concat()
 }

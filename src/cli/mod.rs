@@ -4,14 +4,18 @@
 //! exit codes are a contract: 0 in sync, 2 drift, 3 incomplete, 1 no report at all, usage errors
 //! included. `main` calls [`main`] and nothing else.
 
+mod changes;
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod expected;
 mod explain;
 mod health;
 mod history;
+mod hold;
 mod iam;
+mod import;
 mod logging;
 pub(crate) mod options;
 mod output;
@@ -20,7 +24,9 @@ mod run;
 mod schema;
 pub(crate) mod setup;
 mod show;
+mod then;
 mod validate;
+mod when;
 mod whoami;
 
 use std::process::ExitCode;
@@ -52,6 +58,9 @@ enum Command {
     Schema(schema::Schema),
     Whoami(whoami::Whoami),
     History(history::History),
+    Diff(diff::Diff),
+    Hold(hold::HoldCommand),
+    Import(import::Import),
     Iam(iam::Iam),
     Health(health::Health),
     Demo(demo::Demo),
@@ -114,6 +123,9 @@ impl Command {
             Self::Schema(command) => command.execute(),
             Self::Whoami(command) => command.execute(),
             Self::History(command) => command.execute(),
+            Self::Diff(command) => command.execute(),
+            Self::Hold(command) => command.execute(),
+            Self::Import(command) => command.execute(),
             Self::Iam(command) => command.execute(),
             Self::Health(command) => command.execute(),
             Self::Demo(command) => command.execute(),

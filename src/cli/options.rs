@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
+use crate::aws::transport::Proxy;
 use crate::core::filter::Filter;
 use crate::core::ignore::Glob;
 
@@ -31,6 +32,9 @@ pub struct CloudOption {
     /// Read a simulated cloud at this loopback URL instead of AWS; identity is then `simulated`
     #[arg(long, env = "MOORED_CLOUD", value_name = "URL")]
     pub cloud: Option<String>,
+    /// Reach AWS through this HTTP proxy; `HTTPS_PROXY` and its kin are not obeyed
+    #[arg(long, env = "MOORED_PROXY", value_name = "URL", hide_env_values = true, conflicts_with = "cloud")]
+    pub proxy: Option<String>,
 }
 
 impl CloudOption {
@@ -45,6 +49,15 @@ impl CloudOption {
             bail!("--cloud {url}: only http:// on loopback is allowed; for a real account leave --cloud out");
         }
         Ok(Some(url.trim_end_matches('/').to_owned()))
+    }
+
+    /// The proxy to AWS. Its URL may hold a password, and is not repeated.
+    pub fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
+        let Some(url) = &self.proxy else { return Ok(None) };
+        match Proxy::at(url) {
+            Ok(proxy) => Ok(Some(proxy)),
+            Err(reason) => bail!("--proxy: {reason}; give a URL like http://proxy.example.com:3128"),
+        }
     }
 }
 
@@ -65,13 +78,29 @@ impl Server {
         let base = self.server.as_deref().context("give the daemon's --server")?;
         let url = format!("{}{path}", base.trim_end_matches('/'));
         let url = reqwest::Url::parse_with_params(&url, query).with_context(|| format!("--server {base}: no URL"))?;
+        self.send(base, |client| client.get(url))
+    }
+
+    /// Asks for something to be done, and gives the answer.
+    pub fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<serde_json::Value> {
+        let base = self.server.as_deref().context("give the daemon's --server")?;
+        let url = format!("{}{path}", base.trim_end_matches('/'));
+        let url = reqwest::Url::parse(&url).with_context(|| format!("--server {base}: no URL"))?;
+        self.send(base, |client| client.post(url).json(body))
+    }
+
+    fn send(
+        &self,
+        base: &str,
+        request: impl FnOnce(&reqwest::Client) -> reqwest::RequestBuilder,
+    ) -> anyhow::Result<serde_json::Value> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let client = reqwest::Client::builder()
                 .timeout(Duration::from_secs(10))
                 .redirect(reqwest::redirect::Policy::none())
                 .build()?;
-            let mut request = client.get(url);
+            let mut request = request(&client);
             if let Some(file) = &self.token_file {
                 let token =
                     std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use crate::core::drift::{Severity, Verdict};
 use crate::core::observation::IdentityState;
 use crate::core::report::{FindingReport, Report, ScopeReport};
+use crate::core::visible::escaped;
 
 /// How an error is marked.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -28,15 +29,16 @@ pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
     format!("{}{}{}", style.render(), text, style.render_reset())
 }
 
-/// Text from outside, safe on a terminal: control and bidirectional characters are shown as escapes.
+/// So much of a foreign text is shown; the JSON has all of it.
+const LONGEST: usize = 1_000;
+
+/// Text from outside, safe on a terminal: what is hidden is shown as an escape, and one thing with
+/// an endless name does not push all others off the screen.
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let hostile = c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if hostile { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }
-        })
-        .collect()
+    match text.char_indices().nth(LONGEST) {
+        None => escaped(text),
+        Some((end, _)) => format!("{}…", escaped(text.get(..end).unwrap_or_default())),
+    }
 }
 
 /// An age as people say it.
@@ -108,7 +110,7 @@ fn environments(report: &Report, text: &mut String) {
         let _ = writeln!(
             text,
             "{}  {}  {}",
-            styled(BOLD, &environment.name),
+            styled(BOLD, clean(&environment.name)),
             styled(verdict_style(environment.verdict), environment.verdict),
             styled(DIM, format!("class {}, accounts: {}", environment.class.as_str(), identity.join(", "))),
         );
@@ -161,7 +163,7 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
     let _ = writeln!(
         text,
         "\n{} {}  {}",
-        styled(BOLD, format!("{}: {} {}", first.environment, root.kind, clean(&root.name))),
+        styled(BOLD, format!("{}: {} {}", clean(&first.environment), root.kind, clean(&root.name))),
         styled(DIM, format!("since {} ({})", moment(since), age(since, now))),
         styled(DIM, format!("{} finding(s){shown}", first.group.size)),
     );
@@ -184,6 +186,9 @@ fn group(members: &[&FindingReport], now: Timestamp, text: &mut String) {
                 value(&field.desired),
                 value(&field.live)
             );
+        }
+        if let Some(by) = finding.attribution.as_ref().filter(|_| is_root(finding)) {
+            let _ = write!(what, "\nby {}: {} at {}", clean(&by.actor), clean(&by.event), moment(by.at));
         }
         if let Some(source) = &finding.source {
             let _ = write!(what, "\n{}:{}", clean(&source.file), source.line);
@@ -229,7 +234,7 @@ fn converging(report: &Report, text: &mut String) {
     for entry in &report.converging {
         table.add_row([
             format!("  {}", moment(entry.until)),
-            entry.environment.to_string(),
+            clean(&entry.environment),
             entry.kind.to_string(),
             clean(&entry.name),
             clean(&entry.message),
@@ -248,10 +253,10 @@ fn ignored(report: &Report, text: &mut String) {
         let finding = &entry.finding;
         table.add_row([
             format!("  {}", moment(entry.until)),
-            entry.by.to_string(),
+            clean(&entry.by),
             finding.drift.to_string(),
             finding.kind.to_string(),
-            format!("{}/{}", finding.environment, clean(&finding.name)),
+            format!("{}/{}", clean(&finding.environment), clean(&finding.name)),
             clean(&entry.reason),
         ]);
     }
@@ -274,7 +279,7 @@ fn unknown(report: &Report, text: &mut String) {
         let more = things.len() - named.len();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(text, "  {} {}{more}", styled(CAUTION, reason), named.join(", "));
-        let _ = writeln!(text, "    {}", styled(DIM, format!("{scope}: {}", clean(detail))));
+        let _ = writeln!(text, "    {}", styled(DIM, format!("{}: {}", clean(&scope), clean(detail))));
     }
 }
 
@@ -292,7 +297,7 @@ fn scopes(report: &Report, text: &mut String) {
     let _ = writeln!(text, "\n{}", styled(BOLD, "Scopes with trouble"));
     for scope in trouble {
         for line in scope.error.iter().chain(&scope.remarks) {
-            let _ = writeln!(text, "  {}  {}", scope.scope, clean(line));
+            let _ = writeln!(text, "  {}  {}", clean(&scope.scope.to_string()), clean(line));
         }
     }
 }
@@ -322,6 +327,12 @@ mod tests {
     #[test]
     fn hostile_names_are_shown_not_sent_to_the_terminal() {
         assert_eq!(clean("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\\u{a}");
+    }
+
+    #[test]
+    fn an_endless_name_is_cut() {
+        assert_eq!(clean(&"ä".repeat(LONGEST)), "ä".repeat(LONGEST));
+        assert_eq!(clean(&"ä".repeat(1 << 20)), "ä".repeat(LONGEST) + "…");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::engine::daemon::{Daemon, Options};
 use crate::engine::watch::Watch;
 use crate::serve::api::{self, Api, check_exposure, serve_api};
 use crate::serve::http::serve_metrics;
+use crate::serve::log_lines;
 use crate::store::{History, SqliteHistory};
 
 /// Watch continuously: read, compare, export metrics, serve the API
@@ -52,7 +53,7 @@ pub struct Run {
 impl Run {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         let state = setup::State::open(self.state.as_ref())?;
-        let (roots, desired) = setup::load(&self.manifests, &state.redactor)?;
+        let (roots, desired) = setup::load_standing(&self.manifests, &state.redactor)?;
         let clock = Clock::wall();
         let parts = setup::parts(&desired, &self.cloud, state.redactor.clone(), clock, self.resync)?;
         let mut watch = Watch::new(state.memory, state.history.clone());
@@ -80,7 +81,7 @@ impl Run {
             let servers = [
                 Some(tokio::spawn(serve_metrics(metrics, daemon.board(), until(stopped.clone())))),
                 listener.map(|listener| {
-                    let api = Api { board: daemon.board(), token, history: past };
+                    let api = Api { board: daemon.board(), token, history: past, state: self.state.clone() };
                     tokio::spawn(serve_api(listener, Arc::new(api), until(stopped.clone())))
                 }),
             ];
@@ -107,6 +108,7 @@ impl Run {
             anyhow::Ok(())
         });
         runtime.shutdown_timeout(Duration::from_secs(2));
+        log_lines::flush(Duration::from_secs(1));
         result?;
         Ok(Outcome::Fine)
     }

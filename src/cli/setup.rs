@@ -20,7 +20,7 @@ use crate::core::desired::Desired;
 use crate::core::memory::Memory;
 use crate::core::redact::Redactor;
 use crate::engine::reader::Shared;
-use crate::engine::roots::Roots;
+use crate::engine::roots::{Loaded, Roots};
 use crate::engine::watch::Watch;
 use crate::store::{self, History, SqliteHistory};
 
@@ -57,8 +57,31 @@ impl State {
 
 /// Loads the manifests, or fails with all their errors.
 pub fn load(manifests: &Manifests, redactor: &Redactor) -> anyhow::Result<(Roots, Desired)> {
+    let (roots, loaded) = read(manifests, redactor);
+    accept(roots, loaded)
+}
+
+/// Loads the manifests for a daemon: one team's broken root must not blind the others, so it begins with those that
+/// stand. Fails with all errors when none does.
+pub fn load_standing(manifests: &Manifests, redactor: &Redactor) -> anyhow::Result<(Roots, Desired)> {
+    let (roots, mut loaded) = read(manifests, redactor);
+    if loaded.desired.is_some() {
+        roots.tell(&loaded.rejected);
+        loaded.rejected.clear();
+        for warning in loaded.warnings.drain(..) {
+            tracing::warn!(event = "manifests_warning", %warning);
+        }
+    }
+    accept(roots, loaded)
+}
+
+fn read(manifests: &Manifests, redactor: &Redactor) -> (Roots, Loaded) {
     let mut roots = Roots::new(manifests.roots.clone());
     let loaded = roots.load(redactor, Clock::wall().now());
+    (roots, loaded)
+}
+
+fn accept(roots: Roots, loaded: Loaded) -> anyhow::Result<(Roots, Desired)> {
     if !loaded.rejected.is_empty() {
         let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
         let mut count = 0;
@@ -91,7 +114,7 @@ pub fn parts(
     clock: Clock,
     identity_age: Duration,
 ) -> anyhow::Result<Parts> {
-    let cloud = cloud.url()?;
+    let (cloud, proxy) = (cloud.url()?, cloud.proxy()?);
     let requests = Requests::default();
     let simulated = cloud.is_some();
     let sessions = Sessions::new(SessionOptions {
@@ -101,7 +124,8 @@ pub fn parts(
         http_client: None,
         requests: requests.clone(),
         user_agent: user_agent()?,
-    });
+    })
+    .through(proxy);
     let budgets = Arc::new(Budgets::new(clock.clone()));
     budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
     Ok(Parts { shared: Arc::new(Shared::new(sessions, budgets, clock, redactor, simulated, identity_age)), requests })

@@ -1,4 +1,5 @@
-//! `moored show KIND/NAME`: everything known of one resource: facts, ages, the calls that told.
+//! `moored show KIND/NAME`: everything known of one resource: facts, ages, the calls that told; with
+//! `--at`, what the flight recorder knows of it at an earlier moment.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,8 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::options::{self, CloudOption, Filters, Format, Manifests};
-use super::{Outcome, output, render, setup};
+use super::options::{self, CloudOption, Filters, Format, Manifests, Server};
+use super::then::Then;
+use super::{Outcome, output, render, setup, when};
+use crate::clock::Clock;
 use crate::core::desired::Declared;
 use crate::core::identity::{ScopeKey, Select};
 use crate::engine::watch::Watch;
@@ -25,9 +28,14 @@ pub struct Show {
     /// Only in this environment (default: all that declare it)
     #[arg(long, value_name = "NAME")]
     environment: Vec<String>,
+    /// What it was then, from the record of the daemon's --state or --server: 22:00, 2h (ago), 2026-01-31T22:00:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// The daemon's state file, for incarnations and since when
     #[arg(long, value_name = "PATH", env = "MOORED_STATE")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    server: Server,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -42,6 +50,18 @@ impl Show {
         let filters =
             Filters { environment: self.environment.clone(), kind: vec![kind.to_owned()], ..Filters::default() };
         let filter = filters.build()?;
+        if let Some(at) = &self.at {
+            let then = Then {
+                resource: &self.resource,
+                filters,
+                name,
+                at: when::parse(at, Clock::wall().now()).context("--at")?,
+                manifests: &self.manifests,
+                state: self.state.as_deref(),
+                server: &self.server,
+            };
+            return then.show(self.format);
+        }
         let state = setup::State::open(self.state.as_ref())?;
         let (_, desired) = setup::load(&self.manifests, &state.redactor)?;
         options::check_environments(&filter, &desired)?;
@@ -105,7 +125,12 @@ fn sheet(declared: &Declared, facts: &serde_json::Value) -> String {
         Some(serde_json::Value::String(text)) => render::clean(text),
         Some(other) => render::clean(&other.to_string()),
     };
-    let title = format!("{}/{} in {}", declared.kind.name(), declared.name, declared.environment);
+    let title = format!(
+        "{}/{} in {}",
+        declared.kind.name(),
+        render::clean(&declared.name),
+        render::clean(&declared.environment)
+    );
     let mut sheet = format!("{}\n", render::styled(anstyle::Style::new().bold(), title));
     for (label, pointer) in [
         ("stands", "/stands"),

@@ -15,6 +15,7 @@ use super::filter::Filter;
 use super::identity::ScopeKey;
 use super::index::Index;
 use super::observation::IdentityState;
+use super::record::Attribution;
 use super::snapshot::{ApplicationView, Converging, Ignored, Snapshot, Unknown};
 use super::value::Source;
 
@@ -149,7 +150,7 @@ pub struct FindingReport {
     /// Since when.
     pub since: Timestamp,
     /// Who did it, where that can be seen.
-    pub attribution: Option<()>,
+    pub attribution: Option<Attribution>,
     /// Where it is declared.
     pub source: Option<Source>,
     /// Where a person reads on.
@@ -367,7 +368,7 @@ fn finding_report(snapshot: &Snapshot, finding: &Finding) -> FindingReport {
             size: snapshot.group_size(finding),
         },
         since: finding.since,
-        attribution: None,
+        attribution: snapshot.attribution(finding).cloned(),
         source: finding.source.clone(),
         runbook: finding.runbook.clone(),
         redeploy: finding.redeploy.clone(),

@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::desired::{Class, Revision};
-use super::drift::{Finding, Root, State, Verdict};
+use super::drift::{Drift, Finding, FindingKey, Root, State, Verdict};
 use super::identity::ScopeKey;
 use super::observation::{Failure, IdentityState};
+use super::record::Attribution;
 
 /// A resource that is on its way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -161,12 +162,29 @@ pub struct Snapshot {
     pub undeclared: BTreeMap<ScopeKey, u32>,
     /// Ignores.
     pub ignores: Vec<IgnoreView>,
+    /// Who made the changes that findings began with, as far as it is known.
+    pub attributions: Attributions,
 }
+
+/// Who made the change that a finding began with, by its key; with the beginning that is meant.
+pub type Attributions = Arc<BTreeMap<FindingKey, (Timestamp, Attribution)>>;
 
 impl Snapshot {
     /// How many resources are in this state.
     pub fn count(&self, state: State) -> u32 {
         self.counts.iter().filter(|((_, _, counted), _)| *counted == state).map(|(_, count)| count).sum()
+    }
+
+    /// Who made the change that a finding began with; of what was left behind, who made that of its root.
+    pub fn attribution(&self, finding: &Finding) -> Option<&Attribution> {
+        let of = |key: &FindingKey| self.attributions.get(key).map(|(_, attribution)| attribution);
+        let root = |drift| FindingKey {
+            environment: finding.key.environment.clone(),
+            kind: finding.root.kind.clone(),
+            name: finding.root.name.clone(),
+            drift,
+        };
+        of(&finding.key).or_else(|| of(&root(Drift::Missing))).or_else(|| of(&root(Drift::Vanished)))
     }
 
     /// The size of a finding's group.

@@ -144,7 +144,7 @@ impl Stage {
     async fn start(&self, metrics: TcpListener, api: TcpListener) -> anyhow::Result<Running> {
         let state = self.state().await?;
         let (roots, desired) = setup::load(&Manifests { roots: vec![self.desired_state.clone()] }, &state.redactor)?;
-        let cloud = CloudOption { cloud: Some(self.cloud_url.clone()) };
+        let cloud = CloudOption { cloud: Some(self.cloud_url.clone()), proxy: None };
         let options = daemon::Options { seed: SEED, ..daemon::Options::default() };
         let parts = setup::parts(&desired, &cloud, state.redactor.clone(), self.clock.clone(), options.resync)?;
         let mut watched = Watch::new(state.memory, state.history.clone());
@@ -158,7 +158,7 @@ impl Stage {
             let _ = serve_metrics(metrics, board, shutdown).await;
         });
         let (served, shutdown) =
-            (Api { board: daemon.board(), token: None, history: state.history }, until(stopped.clone()));
+            (Api { board: daemon.board(), token: None, history: state.history, state: None }, until(stopped.clone()));
         let api = tokio::spawn(async move {
             let _ = serve_api(api, Arc::new(served), shutdown).await;
         });

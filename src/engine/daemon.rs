@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch as board};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
+use super::attribution;
 use super::pace;
 use super::queue::Queue;
 use super::reader::{self, Done, Shared};
@@ -25,6 +27,7 @@ use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Reason};
 use crate::scopes::{self, Scope};
 use crate::serve::http::Published;
+use crate::serve::log_lines;
 use crate::serve::metrics::{self, ShellMetrics};
 
 /// How the daemon is run.
@@ -109,6 +112,11 @@ impl Daemon {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut republish = tokio::time::interval(REPUBLISH);
         tokio::pin!(stop);
+        // Asks who made what the store records; ends with this.
+        let mut beside = JoinSet::new();
+        if let Some(history) = self.watch.history() {
+            beside.spawn(attribution::run(self.shared.clone(), self.board(), history));
+        }
         // What the store remembers is shown before the first reading: open findings are held.
         self.conclude();
         self.plan();
@@ -129,8 +137,15 @@ impl Daemon {
                     info!(event = "reload_asked", "looking at the manifests now");
                     self.reload(true);
                 }
-                _ = look.tick() => self.reload(false),
-                _ = republish.tick() => self.publish(),
+                _ = look.tick() => {
+                    self.reload(false);
+                    self.mind_holds();
+                }
+                _ = republish.tick() => {
+                    let now = self.shared.clock.now();
+                    tokio::task::block_in_place(|| self.watch.attribute(now));
+                    self.publish();
+                }
                 _ = ask_idle.tick() => self.ask_idle_accounts(&said),
                 Some((credentials, identity)) = identities.recv() => self.watch.identify(credentials, identity),
                 () = clock.sleep(wait) => {}
@@ -180,6 +195,7 @@ impl Daemon {
             requests: self.requests.snapshot(),
             failures: self.watch.failures.clone(),
             panics: crate::panics::count(),
+            log_lines_dropped: log_lines::dropped(),
             store_healthy: self.watch.has_store().then_some(self.watch.store_healthy),
             roots: self.roots.status(),
         };
@@ -260,10 +276,10 @@ impl Daemon {
                 self.failures.remove(&key);
                 pace::jittered(interval, chance)
             }
-            Err(_) => {
+            Err(failure) => {
                 let failures = self.failures.entry(key.clone()).or_default();
                 *failures = failures.saturating_add(1);
-                pace::backoff(*failures, interval, chance)
+                pace::backoff(*failures, failure.reason, interval, chance)
             }
         };
         self.watch.observe(&mut done, pace::bound(interval, took), now);
@@ -302,13 +318,7 @@ impl Daemon {
         }
         let redactor = self.shared.redactor.clone();
         let loaded = tokio::task::block_in_place(|| self.roots.load(&redactor, self.shared.clock.now()));
-        for rejected in &loaded.rejected {
-            let first = rejected.problems.first().map(|problem| {
-                let place = problem.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
-                format!("{}{place}: {}", problem.file, problem.message)
-            });
-            warn!(event = "manifests_rejected", root = %rejected.root, problems = rejected.problems.len(), first, "the last good revision stays in force");
-        }
+        self.roots.tell(&loaded.rejected);
         if let Some(desired) = loaded.desired.filter(|desired| *self.watch.desired != *desired) {
             let before: Vec<_> = self.watch.desired.revisions.iter().map(|revision| revision.digest.clone()).collect();
             let after = desired.revisions.iter().map(|revision| revision.digest.clone());
@@ -327,6 +337,14 @@ impl Daemon {
             dropped.iter().for_each(|key| self.queue.schedule(key, now));
         }
         self.conclude();
+    }
+
+    /// A hold that was made or ended beside is in force at once.
+    fn mind_holds(&mut self) {
+        let now = self.shared.clock.now();
+        if tokio::task::block_in_place(|| self.watch.mind_holds(now)) {
+            self.conclude();
+        }
     }
 
     fn until_next(&self) -> Duration {

@@ -4,11 +4,13 @@
 //! owner of all state ([`watch::Watch`]), readings in tasks of their own. `run` uses [`daemon`],
 //! `check` and `show` use [`pass`].
 
+pub mod attribution;
 pub mod daemon;
 pub mod facts;
 pub mod pace;
 pub mod pass;
 pub mod queue;
 pub mod reader;
+mod recording;
 pub mod roots;
 pub mod watch;

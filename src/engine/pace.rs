@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::core::observation::Reason;
+
 /// The shortest time between two readings of a scope that somebody wants at once.
 pub const SOON: Duration = Duration::from_secs(2);
 
@@ -23,8 +25,12 @@ pub fn jittered(interval: Duration, chance: f64) -> Duration {
     interval.mul_f64(0.9 + 0.2 * chance.clamp(0.0, 1.0))
 }
 
-/// The wait after this many failures in a row.
-pub fn backoff(failures: u32, interval: Duration, chance: f64) -> Duration {
+/// The wait after this many failures in a row, the last of them for this reason. Who is asked for
+/// fewer calls does not come back early.
+pub fn backoff(failures: u32, reason: Reason, interval: Duration, chance: f64) -> Duration {
+    if reason == Reason::Throttled {
+        return jittered(interval, chance);
+    }
     let doubled = FIRST_RETRY.saturating_mul(1_u32 << failures.saturating_sub(1).min(8));
     jittered(doubled.min(interval), chance)
 }
@@ -56,9 +62,11 @@ mod tests {
 
     #[test]
     fn backoff_doubles_and_ends_at_the_interval() {
-        let waits: Vec<u64> = (1..7).map(|failures| backoff(failures, MINUTE, 0.5).as_secs()).collect();
+        let wait = |failures, reason| backoff(failures, reason, MINUTE, 0.5);
+        let waits: Vec<u64> = (1..7).map(|failures| wait(failures, Reason::Server).as_secs()).collect();
         assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-        assert_eq!(backoff(u32::MAX, MINUTE, 0.5), MINUTE);
+        assert_eq!(wait(u32::MAX, Reason::Server), MINUTE);
+        assert_eq!(wait(1, Reason::Throttled), MINUTE, "it asked for fewer calls");
     }
 
     #[test]

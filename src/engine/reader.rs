@@ -1,10 +1,11 @@
 //! One reading of one scope: identity first, then the scope's own calls, with a deadline.
 //!
 //! Decides whether a reading may be believed at all: credentials that belong to another account
-//! make every scope of that account Unknown. A panic inside a scope ends as a failure of that
-//! scope. The daemon and `check` call it; it holds no state but the identities it has checked.
+//! make every scope of that account Unknown, also where they change while a scope is read. A panic
+//! inside a scope ends as a failure of that scope. The daemon and `check` call it; it holds no state
+//! but the identities it has checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,24 @@ pub struct Shared {
 }
 
 /// What STS said of one account; whoever holds it asks, the others wait for the answer.
-type Slot = Arc<Mutex<Option<Identity>>>;
+type Slot = Arc<Mutex<Option<Known>>>;
+
+/// What STS said, and which access keys it has said it of.
+struct Known {
+    identity: Identity,
+    /// Newest last; none while the identity is not believed.
+    keys: Vec<String>,
+}
+
+impl Known {
+    /// Whether these access keys, and no others, are known to be the declared account's.
+    fn vouches_for(&self, signers: &BTreeSet<String>) -> bool {
+        self.identity.believe().is_ok() && signers.iter().all(|signer| self.keys.contains(signer))
+    }
+}
+
+/// Access keys that are remembered of one account: a role has a new one every hour in every region.
+const KEYS: usize = 64;
 
 /// The longest that one reading may take; a hung one must not hold its scope for ever.
 const DEADLINE: Duration = Duration::from_secs(900);
@@ -86,11 +104,10 @@ impl Shared {
 
     /// What STS says of an account; asked at most once in `identity_age`, however many scopes ask.
     pub async fn identity(&self, account: &Account, region: &str) -> Identity {
-        let slot = self.identities.lock().await.entry(account.identity_key()).or_default().clone();
+        let slot = self.slot(account).await;
         let mut slot = slot.lock().await;
-        let now = self.clock.now();
-        if let Some(known) = &*slot {
-            let age = now.duration_since(known.checked_at);
+        if let Some(Known { identity: known, .. }) = &*slot {
+            let age = self.clock.now().duration_since(known.checked_at);
             let believed = match known.believe() {
                 Ok(()) => SignedDuration::try_from(self.identity_age).unwrap_or(SignedDuration::from_secs(60)),
                 Err(_) => IDENTITY_RETRY,
@@ -99,19 +116,69 @@ impl Shared {
                 return known.clone();
             }
         }
-        let identity = match self.context(account, region).await {
-            Ok(context) => identity::check(&context, &account.id, self.simulated).await,
-            Err(failure) => Identity {
-                account: account.id.clone(),
-                state: IdentityState::Unverified,
-                arn: None,
-                seen: None,
-                checked_at: now,
-                failure: Some(failure),
-            },
+        self.ask(account, region, &mut slot).await
+    }
+
+    /// Whether all that a reading has asked was signed by the declared account: credentials may be
+    /// replaced between the check and the reading, or in the middle of it, and another account of
+    /// identical names would answer. Asks STS again only where a key signed that it was not asked about.
+    pub(super) async fn vouch(
+        &self,
+        account: &Account,
+        region: &str,
+        signers: &BTreeSet<String>,
+    ) -> (Result<(), Failure>, Option<Identity>) {
+        let slot = self.slot(account).await;
+        let mut slot = slot.lock().await;
+        if slot.as_ref().is_some_and(|known| known.vouches_for(signers)) {
+            return (Ok(()), None);
+        }
+        let identity = self.ask(account, region, &mut slot).await;
+        (identity.believe(), Some(identity))
+    }
+
+    async fn slot(&self, account: &Account) -> Slot {
+        self.identities.lock().await.entry(account.identity_key()).or_default().clone()
+    }
+
+    /// Asks STS, and remembers of which access key it spoke.
+    async fn ask(&self, account: &Account, region: &str, slot: &mut Option<Known>) -> Identity {
+        let (identity, signers) = match self.context(account, region).await {
+            Ok(context) => (identity::check(&context, &account.id, self.simulated).await, context.signers()),
+            Err(failure) => {
+                let unverified = Identity {
+                    account: account.id.clone(),
+                    state: IdentityState::Unverified,
+                    arn: None,
+                    seen: None,
+                    checked_at: self.clock.now(),
+                    failure: Some(failure),
+                };
+                (unverified, BTreeSet::new())
+            }
         };
-        *slot = Some(identity.clone());
+        let before = slot.take().map(|known| known.keys).unwrap_or_default();
+        let mut keys = Vec::new();
+        if let Err(failure) = identity.believe() {
+            self.renew(account, &failure).await;
+        } else {
+            keys.extend(before.into_iter().filter(|key| !signers.contains(key)));
+            // Of two keys it is not known which one the answer is about.
+            if signers.len() == 1 {
+                keys.extend(signers);
+            }
+            keys.drain(..keys.len().saturating_sub(KEYS));
+        }
+        *slot = Some(Known { identity: identity.clone(), keys });
         identity
+    }
+
+    /// Credentials that AWS refuses, or that are another account's, are fetched anew for the next
+    /// attempt, however long they were meant to last: they may have been revoked, or replaced by now.
+    async fn renew(&self, account: &Account, failure: &Failure) {
+        if matches!(failure.reason, Reason::Credentials | Reason::IdentityMismatch) {
+            self.sessions.forget(account).await;
+        }
     }
 }
 
@@ -140,7 +207,16 @@ pub async fn read(
                 Err(Failure::new(Reason::Timeout, format!("reading {task_key} took longer than {}s", limit.as_secs())))
             }
         };
-        (reader, result, identity)
+        match result {
+            Ok(reading) => {
+                let (vouched, newer) = shared.vouch(&account, &task_key.region, &context.signers()).await;
+                (reader, vouched.map(|()| reading), newer.unwrap_or(identity))
+            }
+            Err(failure) => {
+                shared.renew(&account, &failure).await;
+                (reader, Err(failure), identity)
+            }
+        }
     });
     match task.await {
         Ok((reader, result, identity)) => {

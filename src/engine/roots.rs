@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tracing::warn;
 
 use crate::core::desired::Desired;
 use crate::core::redact::Redactor;
 use crate::manifest::kept::Kept;
 use crate::manifest::load::{Parsed, Rejected, read_root};
 use crate::manifest::resolve::resolve;
+use crate::manifest::succession;
 use crate::manifest::warning::Warning;
 use crate::serve::metrics::RootStatus;
 
@@ -76,7 +78,10 @@ impl Roots {
         for root in &mut self.roots {
             root.trace = trace(&root.path);
             match read_root(&root.path, || std::thread::sleep(PAUSE)) {
-                Ok(parsed) => {
+                Ok(mut parsed) => {
+                    if let Some(good) = &root.good {
+                        succession::examine(good, &mut parsed);
+                    }
                     root.accepted = true;
                     candidates.push(Some(Arc::new(parsed)));
                 }
@@ -87,30 +92,82 @@ impl Roots {
                 }
             }
         }
-        // A refused root falls back to its last good revision, which may make another one refer to
-        // nothing: each round refuses at least one more, so there are at most as many as roots.
-        for _ in 0..=self.roots.len() {
+        // Each round takes a root back to its last good revision, or does without it.
+        for _ in 0..=2 * self.roots.len() {
             let present: Vec<(usize, Arc<Parsed>)> =
                 candidates.iter().enumerate().filter_map(|(at, parsed)| Some((at, parsed.clone()?))).collect();
             let parsed: Vec<Arc<Parsed>> = present.iter().map(|(_, parsed)| parsed.clone()).collect();
-            let mut resolution = resolve(&parsed, redactor, now);
-            let mut fell_back = false;
-            for refusal in std::mem::take(&mut resolution.rejected) {
-                let Some((at, known)) = present.iter().find(|(_, parsed)| parsed.root == refusal.root) else {
-                    continue;
-                };
-                let Some((root, candidate)) = self.roots.get_mut(*at).zip(candidates.get_mut(*at)) else { continue };
+            let resolution = resolve(&parsed, redactor, now);
+            if resolution.rejected.is_empty() {
+                return self.conclude(resolution.desired, resolution.warnings, rejected, candidates);
+            }
+            let refused: Vec<(usize, Rejected)> = resolution
+                .rejected
+                .into_iter()
+                .filter_map(|refusal| {
+                    let (at, _) = present.iter().find(|(_, parsed)| parsed.root == refusal.root)?;
+                    Some((*at, refusal))
+                })
+                .collect();
+            let (retreating, back) = self.retreat(refused, &candidates);
+            for (at, refusal) in retreating {
+                let Some((root, candidate)) = self.roots.get_mut(at).zip(candidates.get_mut(at)) else { continue };
                 root.accepted = false;
                 rejected.push(refusal);
-                let other = root.good.as_ref().filter(|good| good.digest != known.digest);
-                *candidate = other.map(|good| Arc::new(good.parse()));
-                fell_back = true;
-            }
-            if !fell_back {
-                return self.conclude(resolution.desired, resolution.warnings, rejected, candidates);
+                *candidate = root.good.as_ref().filter(|_| back).map(|good| Arc::new(good.parse()));
             }
         }
         Loaded { desired: None, rejected, warnings: Vec::new() }
+    }
+
+    /// Which roots give way, and whether to their last good revision. One team's mistake must not take
+    /// the others' manifests out of force, so what is new gives way before what stands: first what is
+    /// unsound by itself, then what does not fit, then what only waits for another, then a sound revision
+    /// with which one in force would not stand. With nothing in force yet, all that is refused is left out.
+    fn retreat(
+        &self,
+        refused: Vec<(usize, Rejected)>,
+        candidates: &[Option<Arc<Parsed>>],
+    ) -> (Vec<(usize, Rejected)>, bool) {
+        if self.roots.iter().all(|root| root.good.is_none()) {
+            return (refused, false);
+        }
+        let candidate = |at: usize| candidates.get(at).and_then(Option::as_ref);
+        let in_force = |at: usize| self.roots.get(at).and_then(|root| root.good.as_ref());
+        let is_new =
+            |at: usize| candidate(at).is_some_and(|new| in_force(at).is_none_or(|good| good.digest != new.digest));
+        let rank = |at: usize, refusal: &Rejected| match candidate(at) {
+            Some(candidate) if !candidate.is_sound() => 0,
+            _ if !refusal.waits => 1,
+            _ => 2,
+        };
+        let first = refused.iter().filter(|(at, _)| is_new(*at)).map(|(at, refusal)| rank(*at, refusal)).min();
+        if let Some(first) = first {
+            let gives_way = |(at, refusal): &(usize, Rejected)| is_new(*at) && rank(*at, refusal) == first;
+            return (refused.into_iter().filter(gives_way).collect(), true);
+        }
+        let hurt = refused.first().map(|(_, refusal)| refusal);
+        let at_odds: Vec<(usize, Rejected)> = (0..candidates.len())
+            .filter(|at| is_new(*at))
+            .filter_map(|at| Some((at, Rejected::at_odds(candidate(at)?, hurt?))))
+            .collect();
+        if at_odds.is_empty() { (refused, false) } else { (at_odds, true) }
+    }
+
+    /// Tells the log what was refused, and what that means for the root.
+    pub fn tell(&self, rejected: &[Rejected]) {
+        for refusal in rejected {
+            let first = refusal.problems.first().map(|problem| {
+                let place = problem.place.map(|place| format!(":{}:{}", place.line, place.column)).unwrap_or_default();
+                format!("{}{place}: {}", problem.file, problem.message)
+            });
+            let known = self.roots.iter().find(|root| *root.path.display().to_string() == *refusal.root);
+            let means = match known.and_then(|root| root.good.as_ref()) {
+                Some(_) => "the last good revision stays in force",
+                None => "nothing of this root is watched until it is mended; the other roots are",
+            };
+            warn!(event = "manifests_rejected", root = %refusal.root, problems = refusal.problems.len(), first, "{means}");
+        }
     }
 
     fn conclude(

@@ -12,10 +12,12 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info, warn};
 
 use super::reader::Done;
+use super::recording::Recording;
 use crate::aws::identity::Identity;
 use crate::core::asks::Asks;
 use crate::core::desired::{Account, Desired};
 use crate::core::evaluate::{Evaluation, Event, Input, evaluate};
+use crate::core::hold::Hold;
 use crate::core::identity::ScopeKey;
 use crate::core::index::Index;
 use crate::core::memory::Memory;
@@ -40,6 +42,8 @@ pub struct Watch {
     changed: BTreeSet<ScopeKey>,
     identities_changed: bool,
     history: Option<Arc<std::sync::Mutex<dyn History>>>,
+    holds: Vec<Hold>,
+    recording: Recording,
     /// Whether the last save succeeded.
     pub store_healthy: bool,
     /// Whether there will be other readings: the daemon waits where a single pass cannot.
@@ -59,7 +63,9 @@ impl Watch {
             memory,
             changed: BTreeSet::new(),
             identities_changed: false,
+            recording: Recording::new(history.clone()),
             history,
+            holds: Vec::new(),
             store_healthy: true,
             patient: false,
         }
@@ -98,7 +104,8 @@ impl Watch {
     /// What to ask of a scope.
     pub fn asks(&self, scope: &ScopeKey) -> Arc<Asks> {
         let dynamic = self.evaluation.as_ref().and_then(|evaluation| evaluation.asks.get(scope));
-        dynamic.or_else(|| self.index.scopes.get(scope).map(|home| &home.asks)).cloned().unwrap_or_default()
+        let asks = dynamic.or_else(|| self.index.scopes.get(scope).map(|home| &home.asks)).cloned().unwrap_or_default();
+        self.recording.asks(scope, asks)
     }
 
     /// Takes the outcome of one reading. `bound` is the longest time to the next one and its end.
@@ -159,6 +166,38 @@ impl Watch {
         }
     }
 
+    /// Looks for who made the changes that open findings began with; whether more is known than before.
+    pub fn attribute(&mut self, now: Timestamp) -> bool {
+        let Some(evaluation) = &mut self.evaluation else { return false };
+        let changed = self.recording.attribute(&evaluation.snapshot, now);
+        if changed {
+            Arc::make_mut(&mut evaluation.snapshot).attributions = self.recording.attributions().clone();
+        }
+        changed
+    }
+
+    /// Looks for holds that were made or ended beside; whether others are in force than before.
+    pub fn mind_holds(&mut self, now: Timestamp) -> bool {
+        let Some(history) = &self.history else { return false };
+        let holds = history.lock().unwrap_or_else(std::sync::PoisonError::into_inner).holds(now);
+        // What cannot be asked stays as it is; each hold ends by its own time.
+        holds.is_ok_and(|holds| self.hold(holds))
+    }
+
+    /// Puts these holds in force; whether they are others than before.
+    fn hold(&mut self, holds: Vec<Hold>) -> bool {
+        if holds == self.holds {
+            return false;
+        }
+        for hold in holds.iter().filter(|hold| !self.holds.contains(hold)) {
+            warn!(event = "hold", application = %hold.application, by = %hold.by, until = %hold.until, reason = %hold.reason, "its findings are shown as ignored until then");
+        }
+        self.holds = holds;
+        // Every finding may be another matter now.
+        self.evaluation = None;
+        true
+    }
+
     /// Whether evaluating now could say something new: readings came, a deadline passed, or a
     /// reading grew stale.
     pub fn is_due(&mut self, now: Timestamp) -> bool {
@@ -187,13 +226,16 @@ impl Watch {
             observations: &self.observations,
             identities: &identities,
             memory: &self.memory,
+            holds: &self.holds,
             now,
             patient: self.patient,
         };
-        let evaluation = evaluate(&input, self.evaluation.as_ref(), &changed);
+        let mut evaluation = evaluate(&input, self.evaluation.as_ref(), &changed);
         self.memory = evaluation.memory.clone();
         evaluation.events.iter().for_each(log);
         self.save(&evaluation.events, now);
+        self.recording.record(&changed, &self.observations, &self.memory, now);
+        Arc::make_mut(&mut evaluation.snapshot).attributions = self.recording.attributions().clone();
         let snapshot = evaluation.snapshot.clone();
         self.evaluation = Some(evaluation);
         snapshot
@@ -207,6 +249,11 @@ impl Watch {
     /// Whether anything is kept across a restart.
     pub fn has_store(&self) -> bool {
         self.history.is_some()
+    }
+
+    /// The store, for those who write beside the daemon.
+    pub fn history(&self) -> Option<Arc<std::sync::Mutex<dyn History>>> {
+        self.history.clone()
     }
 
     /// Scopes that hold parents: of table items, and owners of declared things.
@@ -281,6 +328,8 @@ fn needs_more(old: &Asks, new: &Asks) -> bool {
         asks.things.iter().flat_map(|(ask, facets)| facets.iter().map(move |facet| (ask.clone(), *facet))).collect()
     };
     (new.scan && !old.scan)
+        || (new.everything && !old.everything)
+        || !new.of_everything.is_subset(&old.of_everything)
         || !new.plain.is_subset(&old.plain)
         || new.visible != old.visible
         || !new.definitions.is_subset(&old.definitions)

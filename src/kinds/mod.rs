@@ -8,6 +8,8 @@ pub mod detail;
 pub mod dns_record;
 pub mod ecs_service;
 pub mod health_check;
+pub mod importing;
+pub mod inventory;
 pub mod load_balancer;
 pub mod patience;
 pub mod setting;
@@ -17,13 +19,14 @@ pub mod target_group;
 pub mod text;
 
 use crate::core::asks::Facet;
-use crate::core::desired::{Piece, WhenParentGone};
+use crate::core::desired::{InventoryRules, Piece, WhenParentGone};
 use crate::core::identity::{ScopeKey, ScopeKind, Select};
 use crate::core::judge::Kind;
 use crate::core::template::Template;
 use crate::core::value::{Expect, Path};
 use crate::manifest::check::Checker;
 use crate::manifest::tree::Node;
+use importing::Import;
 use setting::{Setting, SpecProblem};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,8 +44,17 @@ pub struct Declaration {
     pub expects: Vec<(Path, Expect)>,
     /// The details that `expects` needs.
     pub facets: BTreeSet<Facet>,
-    /// A StateTable's rules.
-    pub table: Option<TableRules>,
+    /// What it says beyond being a thing with fields.
+    pub rules: Option<Rules>,
+}
+
+/// What some kinds say beyond being a thing with fields.
+#[derive(Debug, Clone)]
+pub enum Rules {
+    /// A StateTable's.
+    Table(TableRules),
+    /// An Inventory's.
+    Inventory(InventoryRules),
 }
 
 /// What a StateTable says beyond being a table.
@@ -76,6 +88,8 @@ pub struct KindEntry {
     pub schema: fn() -> schemars::Schema,
     /// Resolves a spec (already merged with the environment's overrides and checked).
     pub declare: fn(&Node, &Checker, &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>>,
+    /// How live things of it become manifests; none of a kind that is a rule rather than a thing.
+    pub import: Option<Import>,
 }
 
 /// Every kind that is observed.
@@ -83,6 +97,7 @@ pub static KINDS: &[KindEntry] = &[
     dns_record::ENTRY,
     ecs_service::ENTRY,
     health_check::ENTRY,
+    inventory::ENTRY,
     load_balancer::ENTRY,
     state_table::ENTRY,
     table_item::ENTRY,

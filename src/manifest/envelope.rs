@@ -19,6 +19,7 @@ use super::schema::{Form, form};
 use super::tree::{Data, Node};
 use crate::core::desired::Policy;
 use crate::core::drift::Severity;
+use crate::core::visible::is_hidden;
 use crate::kinds::text::Text;
 use crate::kinds::{self, KINDS, KindEntry, state_table};
 
@@ -173,6 +174,8 @@ pub struct Envelope {
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Policy; at most `info` for what no person has reviewed.
     pub policy: Policy,
+    /// Whether a person has reviewed it: an import is nobody's word until then.
+    pub reviewed: bool,
     /// Declared gone.
     pub absent: bool,
     /// The owner.
@@ -289,6 +292,7 @@ pub fn read(draft: &mut Draft<'_>, kind: ManifestKind) -> Option<Envelope> {
         environments,
         labels: metadata.labels.into_iter().map(|(key, Text(text))| (key.into(), text.into())).collect(),
         policy: Policy { severity, ..policy },
+        reviewed,
         absent,
         owner,
     })
@@ -396,7 +400,7 @@ fn not_a_name(text: &str) -> Option<String> {
         Some("is empty".to_owned())
     } else if text.chars().count() > LONGEST_NAME {
         Some(format!("is longer than {LONGEST_NAME} characters"))
-    } else if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
+    } else if text.contains(|character: char| character.is_whitespace() || is_hidden(character)) {
         Some("has a space or another invisible character in it".to_owned())
     } else {
         None

@@ -18,7 +18,7 @@ use crate::core::desired::{Account, Class, Environment};
 use crate::kinds::KINDS;
 
 /// The services whose calls have a budget.
-const SERVICES: [&str; 5] = ["dynamodb", "ecs", "elasticloadbalancing", "route53", "sts"];
+const SERVICES: [&str; 6] = ["cloudtrail", "dynamodb", "ecs", "elasticloadbalancing", "route53", "sts"];
 /// The kinds of Cloud Foundry that a repair mode may name.
 const CLOUD_FOUNDRY_KINDS: [&str; 4] = ["App", "Buildpacks", "ServiceBinding", "ServiceInstance"];
 /// The regions of AWS: "AWS Regions", General Reference.

@@ -6,6 +6,7 @@
 
 use super::load::Parsed;
 use super::source::{Source, SourceFile};
+use super::succession::{Subjects, subjects};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,15 +17,17 @@ pub struct Kept {
     pub digest: Arc<str>,
     /// The commit, in a checkout.
     pub commit: Option<super::source::Commit>,
+    pub(super) files: Vec<SourceFile>,
+    /// What it speaks of.
+    pub(super) subjects: Subjects,
     root: Arc<str>,
-    files: Vec<SourceFile>,
 }
 
 impl Kept {
     /// What is kept of a revision.
     pub fn of(parsed: &Parsed) -> Self {
         let (digest, commit) = (parsed.digest.clone(), parsed.commit.clone());
-        Self { digest, commit, root: parsed.root.clone(), files: parsed.files.clone() }
+        Self { digest, commit, files: parsed.files.clone(), subjects: subjects(parsed), root: parsed.root.clone() }
     }
 
     /// The revision again.

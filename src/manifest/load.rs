@@ -22,6 +22,9 @@ use crate::core::ignore::Ignore;
 use crate::core::value;
 use crate::kinds::{self, KindEntry};
 
+/// After so many problems a root is not read further: nobody reads them all, and each costs memory.
+const MOST_PROBLEMS: usize = 1_000;
+
 /// What one root says.
 pub struct Parsed {
     /// The root as it was given.
@@ -127,6 +130,8 @@ pub struct Rejected {
     pub problems: Vec<Problem>,
     /// Its files, so that problems can be shown with their lines.
     pub files: Vec<SourceFile>,
+    /// Whether it is sound by itself, and refused only because it needs something of a root that is not.
+    pub waits: bool,
 }
 
 impl Rejected {
@@ -139,7 +144,19 @@ impl Rejected {
     ) -> Self {
         problems.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
         problems.dedup_by(|a, b| (&a.file, a.place, &a.message) == (&b.file, b.place, &b.message));
-        Self { root: root.clone(), digest, problems, files: files.to_vec() }
+        Self { root: root.clone(), digest, problems, files: files.to_vec(), waits: false }
+    }
+
+    /// A sound revision that is refused because the roots in force do not stand with it.
+    pub fn at_odds(parsed: &Parsed, with: &Rejected) -> Self {
+        let first = with.problems.first().map(|problem| {
+            let place = problem.place.map(|place| format!(":{}", place.line)).unwrap_or_default();
+            format!(": {}{place}: {}", path_in_root(&with.root, &problem.file), problem.message)
+        });
+        let message = format!("with this revision {} would not stand any more{}", with.root, first.unwrap_or_default());
+        let hint = "change both at once, or the other one first";
+        let problem = Problem::of_file(&*parsed.root, message).hint(hint);
+        Self::new(&parsed.root, Some(parsed.digest.clone()), vec![problem], &[])
     }
 
     /// What a person reads.
@@ -189,14 +206,40 @@ impl Parsed {
         for file in &source.files {
             let path: Arc<str> = file.path.as_str().into();
             match parse::parse(file) {
-                Ok(documents) => documents.into_iter().for_each(|document| parsed.take(&path, document)),
+                Ok(documents) => documents.into_iter().for_each(|document| {
+                    if parsed.problems.len() < MOST_PROBLEMS {
+                        parsed.take(&path, document);
+                    }
+                }),
                 Err(problems) => {
                     parsed.problems.extend(problems);
                     parsed.unreadable = true;
                 }
             }
+            if parsed.problems.len() >= MOST_PROBLEMS {
+                parsed.unreadable = true;
+                break;
+            }
+        }
+        if parsed.says_nothing() {
+            let message = format!("no manifests below {}: its files hold no document", parsed.root);
+            let hint = "restore them: an empty root would take everything out of watch";
+            parsed.problems.push(Problem::of_file(&*parsed.root, message).hint(hint));
         }
         parsed
+    }
+
+    /// Whether nothing is wrong with any of its documents by itself.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.problems.is_empty()
+            && self.environments.is_empty()
+            && self.ignores.is_empty()
+            && self.resources.is_empty()
+            && self.broken.is_empty()
     }
 
     /// Reads one document.

@@ -21,7 +21,9 @@ pub mod resolve;
 mod rules;
 pub mod schema;
 pub mod source;
+pub mod succession;
 #[cfg(test)]
 mod tests;
 pub mod tree;
 pub mod warning;
+pub mod write;

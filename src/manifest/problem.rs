@@ -10,6 +10,8 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
+use crate::core::visible::is_hidden;
+
 /// So many problems are shown in full; the rest are counted.
 const SHOWN: usize = 50;
 /// So many characters of a line are shown, around the place.
@@ -181,17 +183,7 @@ fn visible(text: &str) -> String {
 }
 
 fn push_visible(character: char, out: &mut String) {
-    let hidden = character.is_control()
-        || matches!(
-            character,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{2069}'
-                | '\u{feff}'
-                | '\u{e0000}'..='\u{e007f}'
-        );
-    if hidden {
+    if is_hidden(character) {
         out.extend(character.escape_default());
     } else {
         out.push(character);

@@ -1,13 +1,13 @@
 //! The files of one root, read whole and unmixed.
 //!
-//! It decides which files below a root are manifests, and refuses what is too large, too many, not text, or not really
-//! below the root, before anything is parsed. It never interprets YAML, never opens anything but a regular file, and
-//! never waits for one. The loader calls it.
+//! It decides which files below a root are manifests, and refuses what is too large, too many, empty, not text, or not
+//! really below the root, before anything is parsed. It never interprets YAML, never reads anything but a regular file,
+//! and never waits for one. The loader calls it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{self, DirEntry, FileType, Metadata, OpenOptions};
+use std::fs::{self, DirEntry, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,8 @@ pub const MAX_ROOT_DOCUMENTS: usize = 200_000;
 const MAX_FOLDERS_DEEP: usize = 32;
 /// The most names in all folders of a root, whatever they are.
 const MAX_ENTRIES: usize = 250_000;
+/// In a mounted ConfigMap or Secret: a link to the folder that holds the files of one revision.
+const MOUNTED: &str = "..data";
 /// So often a root is read until two readings are alike.
 const READINGS: usize = 5;
 
@@ -171,12 +173,14 @@ impl Found {
         Found { path, canonical, linked, device, inode, bytes }
     }
 
-    /// The bytes of this very file: a link or FIFO put in its place since is noticed.
+    /// The bytes of this very file: a link or FIFO put in its place since, or in that of a folder above it, is noticed
+    /// before anything is read.
     fn read(&self) -> Result<Vec<u8>, Problem> {
         let failed = |error: io::Error| unreadable(&self.path, &error);
         let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&self.canonical).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() || (metadata.dev(), metadata.ino()) != (self.device, self.inode) {
+        let same = metadata.is_file() && (metadata.dev(), metadata.ino()) == (self.device, self.inode);
+        if !same || real_path(&file, &self.canonical).map_err(failed)? != self.canonical {
             return Err(Problem::of_file(&self.path, "was replaced while moored read it")
                 .hint("let the checkout or copy finish; moored reads again by itself"));
         }
@@ -185,8 +189,25 @@ impl Found {
         if bytes.len() as u64 > MAX_FILE_BYTES {
             return Err(file_too_large(&self.path));
         }
+        if bytes.is_empty() {
+            return Err(Problem::of_file(&self.path, "is empty: was it cut off while it was written?")
+                .hint("restore it, or remove it if nothing is to be declared there"));
+        }
         Ok(bytes)
     }
+}
+
+/// Where an open file lies, whatever has become of its path since.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn real_path(file: &File, path: &Path) -> io::Result<PathBuf> {
+    use std::os::fd::AsRawFd;
+    fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).or_else(|_| path.canonicalize())
+}
+
+/// As near to it as can be told here.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn real_path(_: &File, path: &Path) -> io::Result<PathBuf> {
+    path.canonicalize()
 }
 
 /// Every manifest file of a root, each once, in the order of their paths.
@@ -267,6 +288,7 @@ impl Walk {
 
     fn folder(&mut self, folder: &Folder) {
         let shown = if folder.relative.is_empty() { self.shown_root.clone() } else { folder.relative.clone() };
+        let mounted = self.mounted(folder);
         let entries = match fs::read_dir(&folder.canonical) {
             Ok(entries) => entries,
             Err(error) => return self.problems.push(unreadable(&shown, &error)),
@@ -276,15 +298,28 @@ impl Walk {
             if self.entries > MAX_ENTRIES {
                 return;
             }
-            if let Err(error) = entry.and_then(|entry| self.entry(folder, &entry)) {
+            if let Err(error) = entry.and_then(|entry| self.entry(folder, mounted, &entry)) {
                 self.problems.push(unreadable(&shown, &error));
             }
         }
     }
 
-    fn entry(&mut self, folder: &Folder, entry: &DirEntry) -> io::Result<()> {
+    /// Whether the folder is a mounted ConfigMap; if so, its data is visited in its place. `..data` is followed once:
+    /// the kubelet swaps it at any time, and each link beside it that is followed later may lead to another revision.
+    fn mounted(&mut self, folder: &Folder) -> bool {
+        let link = folder.canonical.join(MOUNTED);
+        if !fs::symlink_metadata(&link).is_ok_and(|metadata| metadata.is_symlink()) {
+            return false;
+        }
+        let data = link.canonicalize().ok().filter(|data| data.starts_with(&folder.canonical) && data.is_dir());
+        let Some(data) = data else { return false };
+        self.folders.push(Folder { canonical: data, relative: folder.relative.clone(), depth: folder.depth + 1 });
+        true
+    }
+
+    fn entry(&mut self, folder: &Folder, mounted: bool, entry: &DirEntry) -> io::Result<()> {
         let name = entry.file_name();
-        // Also skips `..data` and the dated folders of a mounted ConfigMap, whose files are reached through its links.
+        // Also skips `..data` and the dated folders of a mounted ConfigMap.
         if name.as_encoded_bytes().first() == Some(&b'.') {
             return Ok(());
         }
@@ -295,7 +330,11 @@ impl Walk {
         let canonical = folder.canonical.join(&name);
         let kind = entry.file_type()?;
         if kind.is_symlink() {
-            self.link(folder, &canonical, relative);
+            // What it leads to was visited in the data itself.
+            let known = mounted && fs::read_link(&canonical)? == Path::new(MOUNTED).join(&name);
+            if !known {
+                self.link(folder, &canonical, relative);
+            }
         } else if kind.is_dir() {
             self.folders.push(Folder { canonical, relative, depth: folder.depth + 1 });
         } else if kind.is_file() && is_manifest(&canonical) {
@@ -437,149 +476,4 @@ fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    /// The root of one test, gone when the test is over.
-    struct Root(PathBuf);
-
-    impl Root {
-        fn new(name: &str) -> Root {
-            let path = std::env::temp_dir().join(format!("moored-source-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir_all(&path).unwrap();
-            Root(path)
-        }
-
-        fn with(self, path: &str, text: impl AsRef<[u8]>) -> Root {
-            let path = self.0.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-            self
-        }
-
-        fn problems(&self) -> Vec<Problem> {
-            read(&self.0).map(|source| source.files).expect_err("must be refused")
-        }
-
-        fn paths(&self) -> Vec<String> {
-            read(&self.0).unwrap().files.into_iter().map(|file| file.path).collect()
-        }
-    }
-
-    impl Drop for Root {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn manifests_are_found_in_every_folder_and_nothing_else_is() {
-        let folder = Root::new("found").with("b/c.yml", "a: 1").with("a.yaml", "a: 1");
-        let folder = folder.with("README.md", "").with(".git/x.yaml", "a: 1").with(".x.yaml", "a: 1");
-        assert_eq!(folder.paths(), ["a.yaml", "b/c.yml"]);
-        let one = read(&folder.0.join("a.yaml")).unwrap();
-        assert_eq!(one.files.first().map(|file| file.path.as_str()), Some("a.yaml"));
-    }
-
-    #[test]
-    fn an_empty_folder_and_a_missing_one_say_so_with_a_hint() {
-        let folder = Root::new("empty");
-        let problems = folder.problems();
-        assert!(problems[0].message.starts_with("no manifests below "));
-        assert!(problems[0].hint.is_some());
-        let missing = read(&folder.0.join("missing")).expect_err("must be refused");
-        assert_eq!(missing[0].message, "does not exist");
-    }
-
-    #[test]
-    fn a_link_out_of_the_root_is_refused_and_one_within_counts_once() {
-        let folder = Root::new("link").with("inner/a.yaml", "a: 1").with("b.txt", "");
-        symlink(folder.0.join("inner/a.yaml"), folder.0.join("again.yaml")).unwrap();
-        symlink(&folder.0, folder.0.join("loop")).unwrap();
-        assert_eq!(folder.paths(), ["inner/a.yaml"]);
-        symlink("/etc/passwd", folder.0.join("escape.yaml")).unwrap();
-        symlink("/etc", folder.0.join("etc")).unwrap();
-        symlink("nowhere", folder.0.join("dangling.yaml")).unwrap();
-        let mut refused: Vec<String> = folder.problems().into_iter().map(|problem| problem.file).collect();
-        refused.sort();
-        assert_eq!(refused, ["dangling.yaml", "escape.yaml", "etc"]);
-    }
-
-    #[test]
-    fn a_mounted_config_map_is_read_through_its_links() {
-        let folder = Root::new("configmap").with("..2026_01_01/a.yaml", "a: 1");
-        symlink("..2026_01_01", folder.0.join("..data")).unwrap();
-        symlink("..data/a.yaml", folder.0.join("a.yaml")).unwrap();
-        assert_eq!(folder.paths(), ["a.yaml"]);
-    }
-
-    #[test]
-    fn a_fifo_and_a_device_are_refused_without_waiting() {
-        let folder = Root::new("fifo");
-        let fifo = folder.0.join("pipe.yaml");
-        assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        assert!(folder.problems()[0].message.starts_with("is a FIFO, not a file"));
-        let device = read(Path::new("/dev/zero")).expect_err("must be refused");
-        assert!(device[0].message.starts_with("is a device"));
-
-        let looked_at = fs::metadata(&folder.0).unwrap();
-        let swapped = Found::new("pipe.yaml".to_owned(), fifo, false, &looked_at).read();
-        assert_eq!(swapped.unwrap_err().message, "was replaced while moored read it");
-    }
-
-    #[test]
-    fn too_large_a_file_or_root_is_refused_by_its_size_alone() {
-        let folder = Root::new("large");
-        fs::File::create(folder.0.join("a.yaml")).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
-        assert_eq!(folder.problems()[0].message, "is larger than 8 MiB");
-        for name in 0..9 {
-            fs::File::create(folder.0.join(format!("{name}.yaml"))).unwrap().set_len(MAX_FILE_BYTES).unwrap();
-        }
-        assert_eq!(folder.problems()[1].message, "its manifests are larger than 64 MiB together");
-    }
-
-    #[test]
-    fn twenty_thousand_and_one_documents_are_refused_and_one_less_is_not() {
-        let folder = Root::new("documents").with("a.yaml", "a: 1\n---\n".repeat(20_000) + "a: 1\n");
-        assert_eq!(folder.problems()[0].message, "20001 documents; the most in one file is 20000");
-        let folder = folder.with("a.yaml", "# first\n---\na: 1\n".repeat(20_000));
-        assert_eq!(folder.paths(), ["a.yaml"]);
-        let mut folder = folder;
-        for name in 0..11 {
-            folder = folder.with(&format!("{name}.yaml"), "---\na: 1\n".repeat(20_000));
-        }
-        assert_eq!(folder.problems()[0].message, "240000 documents; the most below one root is 200000");
-    }
-
-    #[test]
-    fn bytes_that_are_not_text_are_named_by_their_line() {
-        let folder = Root::new("bytes").with("a.yaml", b"a: 1\nb: \xe4\n").with("b.yaml", b"a\0");
-        let problems = folder.problems();
-        assert_eq!(problems[0].place.map(|place| (place.line, place.column)), Some((2, 4)));
-        assert!(problems[1].message.contains("NUL"));
-    }
-
-    #[test]
-    fn a_root_is_accepted_only_when_two_readings_are_alike() {
-        let folder = Root::new("settled").with("a.yaml", "a: 0");
-        let mut pauses = 0;
-        let settled = read_settled(&folder.0, || {
-            pauses += 1;
-            if pauses < 3 {
-                fs::write(folder.0.join("a.yaml"), format!("a: {pauses}")).unwrap();
-            }
-        });
-        assert_eq!(&*settled.unwrap().files[0].text, "a: 2");
-        assert_eq!(pauses, 3);
-
-        let restless = read_settled(&folder.0, || {
-            pauses += 1;
-            fs::write(folder.0.join("a.yaml"), format!("a: {pauses}")).unwrap();
-        });
-        assert!(restless.unwrap_err()[0].message.starts_with("the files keep changing"));
-    }
-}
+mod tests;

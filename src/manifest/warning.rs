@@ -1,14 +1,16 @@
-//! What is allowed but probably not meant: shared accounts, and Ignores that have ended or match nothing.
+//! What is allowed but probably not meant: shared accounts, imports that nobody has reviewed, and Ignores that have
+//! ended or match nothing.
 //!
 //! Decides nothing but what a person is told; a warning never rejects a root. `resolve` calls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::draft::locate;
+use super::envelope::REVIEWED;
 use super::load::{Parsed, path_in_root};
 use super::problem::Problem;
 use crate::core::desired::{Class, Desired};
@@ -65,6 +67,7 @@ pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) 
                 }
             }
         }
+        unreviewed(root).into_iter().for_each(&mut warn);
         for document in &root.ignores {
             let mut told = |message: String, hint: &str| {
                 warn(Problem::at(&*document.file, document.place, message).hint(hint));
@@ -84,13 +87,31 @@ pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) 
     warnings
 }
 
+/// The imports of a root that nobody has reviewed, in one warning at the first of them: an import is many files.
+fn unreviewed(root: &Parsed) -> Option<Problem> {
+    let imports = || root.resources.iter().filter(|document| !document.envelope.reviewed);
+    let first = imports().next()?;
+    let files: BTreeSet<&str> = imports().map(|document| &*document.source.file).collect();
+    let place = locate(&first.document, first.document.place, &["metadata", "annotations", REVIEWED]);
+    let message = match (imports().count(), files.len()) {
+        (1, _) => "this manifest is an import that nobody has reviewed".to_owned(),
+        (count, 1) => format!("{count} manifests of this file are imports that nobody has reviewed"),
+        (count, files) => format!("{count} manifests in {files} files are imports that nobody has reviewed"),
+    };
+    let hint = format!(
+        "read them, then set `{REVIEWED}: \"true\"`; until then their findings are info at most, and nothing is repaired by them"
+    );
+    Some(Problem::at(&*first.source.file, place, message).hint(hint))
+}
+
 /// Whether an Ignore could match a finding, as far as manifests tell: what is found without being declared, only in an
-/// environment whose tables name such things.
+/// environment with tables that name such things, or inventories.
 fn may_match(ignore: &Ignore, desired: &Desired) -> bool {
     let undeclared = [Drift::Unexpected, Drift::Orphaned, Drift::Vanished];
     let of_undeclared = ignore.drifts.is_empty() || ignore.drifts.iter().any(|drift| undeclared.contains(drift));
-    let has_tables = desired.tables.iter().any(|table| table.declared.environment == ignore.environment);
-    (of_undeclared && has_tables)
+    let finds_undeclared = desired.tables.iter().map(|table| &table.declared);
+    let mut finds_undeclared = finds_undeclared.chain(desired.inventories.iter().map(|inventory| &inventory.declared));
+    (of_undeclared && finds_undeclared.any(|declared| declared.environment == ignore.environment))
         || desired.resources.iter().any(|declared| {
             declared.environment == ignore.environment
                 && ignore.kind.as_deref().is_none_or(|kind| kind == declared.kind.name())

@@ -1,6 +1,7 @@
 //! The JSON API: the report and its parts, the past, and the graph, for programs that only read.
 //!
-//! Decides who may ask and what an answer looks like. There is no route that changes anything. On
+//! Decides who may ask and what an answer looks like. No route changes anything but
+//! [`super::holds`], which always needs a token. On
 //! loopback the `Host` header is checked, so that a web page in somebody's browser cannot read the
 //! API by a name that it lets resolve to 127.0.0.1; elsewhere a token is needed. The CLI starts it.
 
@@ -8,10 +9,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -23,10 +24,11 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use super::http::{self, Board, NOT_YET, Published};
-use super::{query, views};
+use super::{holds, query, views};
 use crate::core::filter::Filter;
+use crate::core::record::Change;
 use crate::core::report::{ApplicationReport, EnvironmentReport, FindingReport, Report};
-use crate::store::{History, PastFinding};
+use crate::store::{self, ChangeQuery, History, PastFinding, Reach, StoreError, ThingFacts};
 
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -39,6 +41,8 @@ pub struct Api {
     pub token: Option<Token>,
     /// The past, where one is kept.
     pub history: Option<Arc<Mutex<dyn History>>>,
+    /// The daemon's state file, where it has one: holds are kept there.
+    pub state: Option<PathBuf>,
 }
 
 /// A bearer token, of which only the hash is kept.
@@ -112,6 +116,8 @@ fn router(api: Arc<Api>, door: Door) -> Router {
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/history", get(history))
         .route("/api/v1/graph", get(graph))
+        .route("/api/v1/holds", get(holds::list).post(holds::make))
+        .layer(DefaultBodyLimit::max(64 * 1024))
         .method_not_allowed_fallback(wrong_method)
         .fallback(wrong_path)
         .layer(from_fn_with_state(door, guard))
@@ -189,19 +195,46 @@ impl Api {
         let published = self.board.borrow().clone();
         let hint = "the daemon's log says what is wrong with them; ask /readyz on its metrics listener";
         let published = published.ok_or_else(|| Problem::new(StatusCode::SERVICE_UNAVAILABLE, NOT_YET, hint))?;
-        let declared = &published.desired.environments;
-        if filter.environments.iter().any(|name| !declared.contains_key(name.as_str())) {
-            let known: Vec<&str> = declared.keys().map(|name| &**name).collect();
-            let hint = format!("declared are: {}", known.join(", "));
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "no such environment is declared", &hint));
+        match undeclared(&published, &filter) {
+            Some(problem) => Err(problem),
+            None => Ok((published, filter)),
         }
-        Ok((published, filter))
+    }
+
+    /// Which changes are asked for. Where an environment lives, and which things belong to an
+    /// application, only manifests say.
+    fn changes(&self, asked: &query::Asked) -> Result<ChangeQuery, Problem> {
+        let filter = &asked.past.filter;
+        let query = ChangeQuery {
+            since: asked.past.since,
+            until: asked.until,
+            scopes: (!asked.scopes.is_empty()).then(|| asked.scopes.clone()),
+            ..ChangeQuery::of(filter, asked.past.limit)
+        };
+        let published = self.board.borrow().clone();
+        match published {
+            Some(published) => Ok(query.declared(filter, &published.desired, &published.index)),
+            None if filter.environments.is_empty() && filter.labels.is_empty() => Ok(query),
+            None => {
+                let hint = "without manifests leave out environment and app; scope=… narrows it too";
+                Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, NOT_YET, hint))
+            }
+        }
     }
 
     fn report(&self, uri: &Uri) -> Result<Report, Problem> {
         let (published, filter) = self.ask(uri)?;
         Ok(Report::new(&published.snapshot, &published.index, &filter, published.started))
     }
+}
+
+/// What is wrong with the environments that are asked for.
+fn undeclared(published: &Published, filter: &Filter) -> Option<Problem> {
+    let declared = &published.desired.environments;
+    filter.environments.iter().find(|name| !declared.contains_key(name.as_str()))?;
+    let known: Vec<&str> = declared.keys().map(|name| &**name).collect();
+    let hint = format!("declared are: {}", known.join(", "));
+    Some(Problem::new(StatusCode::BAD_REQUEST, "no such environment is declared", &hint))
 }
 
 /// Exactly one `Host`, and a name of this machine, with any port.
@@ -223,10 +256,20 @@ struct Listing<T> {
     items: Vec<T>,
 }
 
-/// Past findings; they are from no snapshot.
+/// Past findings and recorded changes; they are from no snapshot.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct PastListing {
     items: Vec<PastFinding>,
+    /// Newest last.
+    changes: Vec<Change>,
+    /// Whether there are older ones that the limit left out.
+    more_changes: bool,
+    /// How far the record reaches.
+    recorded: Vec<Reach>,
+    /// Where a moment was asked for: what the named things were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<Vec<ThingFacts>>,
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -262,24 +305,45 @@ async fn graph(State(api): State<Arc<Api>>, uri: Uri) -> Answer<views::Graph> {
 
 /// The past is on a disk, so it is asked for on a thread that may wait.
 async fn history(State(api): State<Arc<Api>>, uri: Uri) -> Answer<PastListing> {
-    let past = query::past(&uri)?;
+    let asked = query::past(&uri)?;
+    let changes = api.changes(&asked)?;
+    // An environment that is no longer declared may still have a past; one that never was has none.
+    let stranger = api.board.borrow().as_ref().and_then(|published| undeclared(published, &asked.past.filter));
     let Some(history) = api.history.clone() else {
         return Err(Problem::new(StatusCode::NOT_FOUND, "no past is recorded", "start the daemon with a state file"));
     };
     let read = move || {
         let history = history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.past(&past)
+        look_back(&*history, &asked, &changes)
     };
     let hint = "the daemon's log and the metric moored_store_healthy say more";
     match tokio::task::spawn_blocking(read).await {
-        Ok(Ok(items)) => Ok(Json(PastListing { items })),
+        Ok(Ok(listing)) => match stranger {
+            Some(problem) if listing.items.is_empty() => Err(problem),
+            _ => Ok(Json(listing)),
+        },
         Ok(Err(error)) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string(), hint)),
         Err(_) => Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the past could not be read", hint)),
     }
 }
 
+fn look_back(history: &dyn History, asked: &query::Asked, query: &ChangeQuery) -> Result<PastListing, StoreError> {
+    let mut items = history.past(&asked.past)?;
+    items.retain(|item| asked.until.is_none_or(|until| item.opened_at <= until));
+    // One more than asked for tells whether there are more.
+    let mut changes = history.changes(&ChangeQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
+    let more_changes = changes.len() > query.limit;
+    if more_changes {
+        changes.remove(0);
+    }
+    let facts = asked.at.map(|at| store::facts_of(history, &query.clone().resolved(), at)).transpose()?;
+    let mut recorded = history.reach()?;
+    recorded.retain(|reach| query.covers(&reach.scope));
+    Ok(PastListing { items, changes, more_changes, recorded, facts })
+}
+
 async fn wrong_path() -> Problem {
-    let hint = "there are /api/v1/report, environments, applications, resources, findings, history and graph";
+    let hint = "there are /api/v1/report, environments, applications, resources, findings, history, graph and holds";
     Problem::new(StatusCode::NOT_FOUND, "nothing is served here", hint)
 }
 
@@ -290,13 +354,18 @@ async fn wrong_method() -> Problem {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use tokio::sync::watch;
 
     use super::*;
     use crate::core::evaluate::Event;
+    use crate::core::hold::Hold;
+    use crate::core::identity::{ObjectKey, ScopeKey};
     use crate::core::memory::Memory;
+    use crate::core::record::{Attributed, FactsAt, Seen};
     use crate::serve::http::tests::{exchange, nothing};
-    use crate::store::{Past, StoreError};
+    use crate::store::{Past, RecordedThing};
 
     const TOKEN: &str = "0123456789abcdef0123";
 
@@ -315,6 +384,42 @@ mod tests {
         fn past(&self, _: &Past) -> Result<Vec<PastFinding>, StoreError> {
             Ok(Vec::new())
         }
+
+        fn record(&mut self, _: &Seen<'_>) -> Result<Vec<Change>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn recorded(&self, _: &ScopeKey) -> BTreeSet<ObjectKey> {
+            BTreeSet::new()
+        }
+
+        fn changes(&self, _: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn facts_at(&self, _: &ScopeKey, _: &str, _: &str, _: Timestamp) -> Result<FactsAt, StoreError> {
+            Ok(FactsAt::NotRecorded { begins: None })
+        }
+
+        fn things(&self, _: &ChangeQuery) -> Result<Vec<RecordedThing>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn reach(&self) -> Result<Vec<Reach>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn pending(&self, _: usize) -> Result<Vec<Change>, StoreError> {
+            Ok(Vec::new())
+        }
+
+        fn attribute(&mut self, _: i64, _: &Attributed) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn holds(&self, _: Timestamp) -> Result<Vec<Hold>, StoreError> {
+            Ok(Vec::new())
+        }
     }
 
     /// A running API on loopback; the sender keeps its board alive.
@@ -329,7 +434,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
             let history: Arc<Mutex<dyn History>> = Arc::new(Mutex::new(Blank));
-            let api = Arc::new(Api { board, token, history: Some(history) });
+            let api = Arc::new(Api { board, token, history: Some(history), state: None });
             tokio::spawn(serve_api(listener, api, std::future::pending()));
             Self { address, _board: sender }
         }

@@ -12,6 +12,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 use super::metrics::Metric;
+use crate::core::visible::is_hidden;
 
 /// The longest label value, in bytes.
 const LONGEST: usize = 128;
@@ -64,10 +65,10 @@ impl<'a> Family<'a> {
 /// values that look alike now are still two series.
 fn presentable<'a>(label: &str, value: &'a str) -> Cow<'a, str> {
     let longest = if label == LINK.0 { LINK.1 } else { LONGEST };
-    if value.len() <= longest && !value.chars().any(is_hidden) {
+    if value.len() <= longest && !value.chars().any(is_replaced) {
         return Cow::Borrowed(value);
     }
-    let mut shown: String = value.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
+    let mut shown: String = value.chars().map(|c| if is_replaced(c) { '\u{fffd}' } else { c }).collect();
     let room = shown.floor_char_boundary(longest - MARK);
     shown.truncate(room);
     shown.push('~');
@@ -77,10 +78,9 @@ fn presentable<'a>(label: &str, value: &'a str) -> Cow<'a, str> {
     Cow::Owned(shown)
 }
 
-/// Characters that cannot be seen, or that change how others are seen. A line break can be written.
-fn is_hidden(c: char) -> bool {
-    let rearranges = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    rearranges || (c.is_control() && c != '\n')
+/// A line break can be written; nothing else that is hidden can.
+fn is_replaced(c: char) -> bool {
+    is_hidden(c) && c != '\n'
 }
 
 fn escape(into: &mut String, value: &str) {

@@ -61,6 +61,8 @@ pub struct ShellMetrics {
     pub failures: BTreeMap<(ScopeKey, &'static str), u64>,
     /// Panics that were caught since the start.
     pub panics: u64,
+    /// Log lines that were dropped since the start.
+    pub log_lines_dropped: u64,
     /// Whether the last save succeeded; `None` when nothing is kept.
     pub store_healthy: Option<bool>,
     /// The manifest roots.
@@ -114,11 +116,14 @@ pub static METRICS: &[Metric] = &[
     counter("moored_api_requests_total", &["account", "service", "operation", "outcome"], samples::requests, "Requests to clouds, each retry counted"),
     gauge("moored_identity", &["environment", "account", "state"], samples::identity, "1 for the state of each account's identity, 0 for the others; mismatch means wrong credentials"),
     gauge("moored_fields_unchecked", &["environment", "reason"], samples::unchecked, "Declared fields that the role can never read"),
+    gauge("moored_live_undeclared", &["environment", "scope"], samples::live_undeclared, "Live things in a scope that no manifest declares, where everything was listed"),
+    gauge("moored_mass_loss", &["environment", "scope"], samples::mass_loss, "1 while more than the allowed part of what was there is gone"),
     gauge("moored_manifest_load_success", &["root"], samples::load_success, "1 if the newest manifests of a root were accepted; 0 if older ones are in force"),
     gauge("moored_manifest_revision_info", &["root", "digest", "commit"], samples::revision, "1 for the manifests in force"),
     gauge("moored_ignore_expires_timestamp_seconds", &["ignore", "environment"], samples::ignore_expires, "When an Ignore stops"),
     gauge("moored_store_healthy", &["store"], samples::store_healthy, "1 if the last save to a store succeeded"),
     counter("moored_panics_total", &[], samples::panics, "Panics that were caught; each is a bug of moored"),
+    counter("moored_log_lines_dropped_total", &[], samples::log_lines_dropped, "Log lines that were dropped because nobody read stderr"),
     gauge("moored_build_info", &["version"], samples::build, "1 for the version that runs"),
 ];
 
@@ -281,6 +286,7 @@ mod tests {
             source: None,
             vital: false,
             works: true,
+            decides: false,
             runbook: None,
             redeploy: None,
         }

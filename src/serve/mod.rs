@@ -1,4 +1,4 @@
-//! What moored shows over HTTP: metrics, health, and the JSON API.
+//! What moored shows: metrics, health and the JSON API over HTTP, and the lines of its log.
 //!
 //! Decides how a published snapshot is shown, to whom, and how much a visitor may ask for. It
 //! computes nothing anew and changes nothing: there is no mutating route. The engine publishes to
@@ -7,7 +7,9 @@
 pub mod api;
 mod exposition;
 pub mod health;
+mod holds;
 pub mod http;
+pub mod log_lines;
 pub mod metrics;
 mod query;
 mod samples;

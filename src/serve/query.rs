@@ -3,19 +3,22 @@
 //! Decides what a parameter may be. What is not understood is refused with a hint, never skipped:
 //! a misspelt filter must not read as "nothing has drifted". [`super::api`] calls it.
 
+use std::collections::BTreeSet;
+
 use axum::extract::Query;
 use axum::http::{StatusCode, Uri};
 use jiff::Timestamp;
 
 use super::api::Problem;
 use crate::core::filter::Filter;
+use crate::core::identity::ScopeKey;
 use crate::core::ignore::Glob;
 use crate::kinds::KINDS;
 use crate::store::Past;
 
 const FILTERS: &str = "environment, app, kind, name, label";
 
-/// How many past findings an answer holds, unless asked for more, and at most.
+/// How many past findings and changes an answer holds, unless asked for more, and at most.
 const LIMIT: (usize, usize) = (1_000, 10_000);
 
 /// The filter that a query string asks for.
@@ -29,27 +32,52 @@ pub fn filter(uri: &Uri) -> Result<Filter, Problem> {
     Ok(filter)
 }
 
+/// What is asked of the past: of findings, and of the record.
+#[derive(Debug)]
+pub struct Asked {
+    /// Findings.
+    pub past: Past,
+    /// Only what happened until then.
+    pub until: Option<Timestamp>,
+    /// The moment whose facts are asked for.
+    pub at: Option<Timestamp>,
+    /// Only these scopes, if any are named.
+    pub scopes: BTreeSet<ScopeKey>,
+}
+
 /// What a query string asks of the past.
-pub fn past(uri: &Uri) -> Result<Past, Problem> {
-    let mut past = Past { since: None, filter: Filter::default(), limit: LIMIT.0 };
+pub fn past(uri: &Uri) -> Result<Asked, Problem> {
+    let past = Past { since: None, filter: Filter::default(), limit: LIMIT.0 };
+    let mut asked = Asked { past, until: None, at: None, scopes: BTreeSet::new() };
     for (name, value) in pairs(uri)? {
+        let past = &mut asked.past;
         match name.as_str() {
-            "since" => {
-                let since: Result<Timestamp, _> = value.parse();
-                past.since = Some(since.map_err(|_| refused(&name, &value, "write it like 2026-01-31T22:00:00Z"))?);
+            "since" => past.since = Some(moment(&name, &value)?),
+            "until" => asked.until = Some(moment(&name, &value)?),
+            "at" => asked.at = Some(moment(&name, &value)?),
+            "scope" => {
+                let hint = "write it like hosted_zone/111122223333/global/example.com";
+                asked.scopes.insert(ScopeKey::parse(&value).ok_or_else(|| refused(&name, &value, hint))?);
             }
             "limit" => {
                 let limit = value.parse::<usize>().ok().filter(|limit| (1..=LIMIT.1).contains(limit));
                 past.limit = limit.ok_or_else(|| refused(&name, &value, "a number from 1 to 10000"))?;
             }
             _ if narrow(&mut past.filter, &name, &value)? => {}
-            _ => return Err(unknown(&name, &format!("{FILTERS}, since, limit"))),
+            _ => return Err(unknown(&name, &format!("{FILTERS}, scope, since, until, at, limit"))),
         }
     }
-    if let Some(label) = past.filter.labels.keys().find(|label| *label != "app") {
+    if let Some(label) = asked.past.filter.labels.keys().find(|label| *label != "app") {
         return Err(refused("label", label, "history knows no label but app"));
     }
-    Ok(past)
+    if asked.at.is_some() && asked.past.filter.names.is_empty() {
+        return Err(refused("at", "", "say of what: add a name"));
+    }
+    Ok(asked)
+}
+
+fn moment(name: &str, value: &str) -> Result<Timestamp, Problem> {
+    value.parse().map_err(|_| refused(name, value, "write it like 2026-01-31T22:00:00Z"))
 }
 
 fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
@@ -145,10 +173,23 @@ mod tests {
     #[test]
     fn the_past_can_be_asked_since_when_and_how_much() {
         let ask = |query: &str| past(&format!("/api/v1/history?{query}").parse().unwrap());
-        let past = ask("since=2026-01-31T22:00:00Z&limit=5&kind=EcsService").unwrap();
+        let past = ask("since=2026-01-31T22:00:00Z&limit=5&kind=EcsService").unwrap().past;
         assert_eq!((past.since.unwrap().as_second(), past.limit, past.filter.kinds.len()), (1_769_896_800, 5, 1));
-        for query in ["since=yesterday", "limit=0", "limit=10001", "limit=x", "label=team=web", "page=2"] {
+        let refused = [
+            "since=yesterday",
+            "until=22:00",
+            "limit=0",
+            "limit=10001",
+            "limit=x",
+            "label=team=web",
+            "page=2",
+            "scope=zone",
+            "at=2026-01-31T22:00:00Z",
+        ];
+        for query in refused {
             assert!(ask(query).is_err(), "{query}");
         }
+        let asked = ask("scope=health_checks/1/global&at=2026-01-31T22:00:00Z&name=api").unwrap();
+        assert_eq!((asked.scopes.len(), asked.at.is_some()), (1, true));
     }
 }

@@ -359,6 +359,7 @@ mod tests {
             source: None,
             vital: false,
             works: true,
+            decides: false,
             runbook: None,
             redeploy: None,
         };

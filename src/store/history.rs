@@ -1,23 +1,34 @@
-//! The history in SQLite: memory for the next start, findings for people who ask what was.
+//! The history in SQLite: memory for the next start, findings and changes for people who ask what was.
 //!
-//! Decides what a save costs (the difference to the last one, in one transaction) and how long the
-//! past is kept. It judges nothing. The daemon owns the one that writes; `moored history` opens
-//! another beside it that only reads.
+//! Decides what a save costs (the difference to the last one, in one transaction) and how long
+//! findings are kept; the flight recorder in the same file is [`super::record`]. It judges nothing.
+//! The daemon owns the one that writes; `moored history` opens another beside it that only reads.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
-use super::{History, Past, PastFinding, StoreError, rows, schema};
+use super::record::{Recorder, past};
+use super::{ChangeQuery, History, Past, PastFinding, Reach, RecordedThing, StoreError, hold, rows, schema};
 use crate::core::drift::Finding;
 use crate::core::evaluate::Event;
+use crate::core::hold::Hold;
+use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::memory::Memory;
+use crate::core::record::{Attributed, Change, FactsAt, Seen, ThingName};
 
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 const REDACTION_KEY: &str = "redaction_key";
+
+/// How often the redaction key was another one: recorded hashes carry this number.
+const REDACTION_KEYS: &str = "redaction_keys";
+
+/// The first version of the file that has a record.
+const RECORDED_SINCE: i64 = 2;
 
 /// One SQLite file.
 #[derive(Debug)]
@@ -26,6 +37,9 @@ pub struct SqliteHistory {
     path: PathBuf,
     saved: Option<Memory>,
     pruned_at: Option<Timestamp>,
+    recorder: Recorder,
+    /// Whether the file has a record: an earlier version's, opened to be read, has none.
+    has_record: bool,
     /// Declared last, so that the file is closed before somebody else may open it.
     _lock: Option<File>,
 }
@@ -34,13 +48,17 @@ impl SqliteHistory {
     /// Opens or makes the state file, for this process alone.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (connection, lock) = schema::open(path)?;
-        Ok(Self { connection, path: path.to_owned(), saved: None, pruned_at: None, _lock: Some(lock) })
+        let recorder = number_of_key(&connection).and_then(|key| Recorder::load(&connection, key));
+        let recorder = recorder.map_err(|error| StoreError::sqlite(path, &error))?;
+        let path = path.to_owned();
+        Ok(Self { connection, path, saved: None, pruned_at: None, recorder, has_record: true, _lock: Some(lock) })
     }
 
     /// Opens a state file for reading, beside the daemon that may be writing it. Saving is an error.
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
-        let connection = schema::open_read_only(path)?;
-        Ok(Self { connection, path: path.to_owned(), saved: None, pruned_at: None, _lock: None })
+        let (connection, version) = schema::open_read_only(path)?;
+        let (path, recorder, has_record) = (path.to_owned(), Recorder::default(), version >= RECORDED_SINCE);
+        Ok(Self { connection, path, saved: None, pruned_at: None, recorder, has_record, _lock: None })
     }
 
     /// Names this installation; made with the file.
@@ -51,12 +69,37 @@ impl SqliteHistory {
     /// Whether the redaction key is another one than before; from now on this one is known. Hashes
     /// of secrets made under the old key compare with nothing made under the new one.
     pub fn key_changed(&mut self, id: &str) -> Result<bool, StoreError> {
-        let known = schema::meta(&self.connection, REDACTION_KEY).map_err(|error| self.error(&error))?;
-        if known.as_deref() == Some(id) {
-            return Ok(false);
+        let changed = self.rekey(id).map_err(|error| self.error(&error))?;
+        if let Some(number) = changed {
+            self.recorder.rekey(number);
         }
-        schema::set_meta(&self.connection, REDACTION_KEY, id).map_err(|error| self.error(&error))?;
-        Ok(known.is_some())
+        Ok(changed.is_some())
+    }
+
+    /// The number of the new key, if it is a new one.
+    fn rekey(&mut self, id: &str) -> rusqlite::Result<Option<u32>> {
+        let transaction = self.connection.transaction()?;
+        let known = schema::meta(&transaction, REDACTION_KEY)?;
+        if known.as_deref() == Some(id) {
+            return Ok(None);
+        }
+        schema::set_meta(&transaction, REDACTION_KEY, id)?;
+        let mut changed = None;
+        if known.is_some() {
+            let number = number_of_key(&transaction)?.saturating_add(1);
+            schema::set_meta(&transaction, REDACTION_KEYS, &number.to_string())?;
+            changed = Some(number);
+        }
+        transaction.commit()?;
+        Ok(changed)
+    }
+
+    /// What the record answers; nothing where there is none.
+    fn ask<T: Default>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        if !self.has_record {
+            return Ok(T::default());
+        }
+        question(&self.connection).map_err(|error| self.error(&error))
     }
 
     fn error(&self, error: &rusqlite::Error) -> StoreError {
@@ -139,6 +182,50 @@ impl History for SqliteHistory {
     fn past(&self, query: &Past) -> Result<Vec<PastFinding>, StoreError> {
         self.select(query).map_err(|error| self.error(&error))
     }
+
+    fn record(&mut self, seen: &Seen<'_>) -> Result<Vec<Change>, StoreError> {
+        let changes = self.recorder.record(&mut self.connection, seen);
+        changes.map_err(|error| self.error(&error))
+    }
+
+    fn recorded(&self, scope: &ScopeKey) -> BTreeSet<ObjectKey> {
+        self.recorder.recorded(scope)
+    }
+
+    fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
+        self.ask(|connection| past::changes(connection, query))
+    }
+
+    fn facts_at(&self, scope: &ScopeKey, kind: &str, key: &str, at: Timestamp) -> Result<FactsAt, StoreError> {
+        let name = ThingName { scope: scope.clone(), kind: kind.into(), key: key.into() };
+        let facts = self.ask(|connection| past::facts_at(connection, &name, at).map(Some))?;
+        Ok(facts.unwrap_or(FactsAt::NotRecorded { begins: None }))
+    }
+
+    fn things(&self, query: &ChangeQuery) -> Result<Vec<RecordedThing>, StoreError> {
+        self.ask(|connection| past::things(connection, query))
+    }
+
+    fn reach(&self) -> Result<Vec<Reach>, StoreError> {
+        self.ask(past::reach)
+    }
+
+    fn pending(&self, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.ask(|connection| past::pending(connection, limit))
+    }
+
+    fn attribute(&mut self, id: i64, attributed: &Attributed) -> Result<(), StoreError> {
+        self.ask(|connection| past::attribute(connection, id, attributed))
+    }
+
+    fn holds(&self, now: Timestamp) -> Result<Vec<Hold>, StoreError> {
+        self.ask(|connection| hold::read(connection, now))
+    }
+}
+
+/// The number of the redaction key in use.
+fn number_of_key(connection: &Connection) -> rusqlite::Result<u32> {
+    Ok(schema::meta(connection, REDACTION_KEYS)?.and_then(|text| text.parse().ok()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -180,6 +267,7 @@ mod tests {
             source: Some(Source { file: "api.yaml".into(), line: 7 }),
             vital: true,
             works: true,
+            decides: false,
             runbook: None,
             redeploy: Some("make bootstrap".into()),
         }

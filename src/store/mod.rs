@@ -2,13 +2,17 @@
 //!
 //! Decides how memory and the history of findings are kept in one SQLite file, and what is said
 //! when that file cannot be used. It never judges: it keeps what `evaluate` made and gives it back
-//! as it was. The engine saves, `moored history` and the API ask for the past.
+//! as it was. The engine saves, `moored history` and the API ask for the past. The same file is the
+//! flight recorder's: what was live, as facts and changes.
 
 pub mod history;
+pub mod hold;
 pub mod key;
+mod record;
 mod rows;
 mod schema;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -19,9 +23,13 @@ use thiserror::Error;
 use crate::core::drift::Finding;
 use crate::core::evaluate::Event;
 use crate::core::filter::Filter;
+use crate::core::hold::Hold;
+use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::memory::Memory;
+use crate::core::record::{Attributed, Change, FactsAt, Seen};
 
 pub use history::SqliteHistory;
+pub use record::past::{ChangeQuery, Reach, RecordedThing, ThingFacts};
 
 /// What earlier passes taught, and which findings were open when.
 pub trait History: Send {
@@ -34,6 +42,46 @@ pub trait History: Send {
 
     /// Findings, open and ended ones, newest first.
     fn past(&self, query: &Past) -> Result<Vec<PastFinding>, StoreError>;
+
+    /// Compares a reading with what is recorded and records the difference, in one transaction. The
+    /// first reading of a scope is its baseline: facts without changes. After an error nothing of it
+    /// was written, and the next reading finds all of it.
+    fn record(&mut self, seen: &Seen<'_>) -> Result<Vec<Change>, StoreError>;
+
+    /// What is recorded in a scope and not gone, from memory: so that things which a list lacks can
+    /// be asked for by name. Empty for a store that was opened to be read.
+    fn recorded(&self, scope: &ScopeKey) -> BTreeSet<ObjectKey>;
+
+    /// Recorded changes, newest last.
+    fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError>;
+
+    /// What a thing was at a moment.
+    fn facts_at(&self, scope: &ScopeKey, kind: &str, key: &str, at: Timestamp) -> Result<FactsAt, StoreError>;
+
+    /// Recorded things, whether gone or not, by kind and name.
+    fn things(&self, query: &ChangeQuery) -> Result<Vec<RecordedThing>, StoreError>;
+
+    /// How far the record reaches, by scope.
+    fn reach(&self) -> Result<Vec<Reach>, StoreError>;
+
+    /// Changes whose actor nobody has looked up, oldest first.
+    fn pending(&self, limit: usize) -> Result<Vec<Change>, StoreError>;
+
+    /// Says who made a change.
+    fn attribute(&mut self, id: i64, attributed: &Attributed) -> Result<(), StoreError>;
+
+    /// The holds that are not over.
+    fn holds(&self, now: Timestamp) -> Result<Vec<Hold>, StoreError>;
+}
+
+/// What everything that a query names was at a moment.
+pub fn facts_of(history: &dyn History, query: &ChangeQuery, at: Timestamp) -> Result<Vec<ThingFacts>, StoreError> {
+    let things = history.things(query)?.into_iter();
+    let facts = things.map(|RecordedThing { name, .. }| {
+        let then = history.facts_at(&name.scope, &name.kind, &name.key, at)?;
+        Ok(ThingFacts { name, then })
+    });
+    facts.collect()
 }
 
 /// What is asked of the past.

@@ -68,6 +68,16 @@ pub(super) fn read(connection: &Connection) -> Result<Memory> {
         scopes.entry(scope).or_default().findings.insert(finding.key.clone(), Arc::new(finding));
     }
 
+    let mut statement = connection.prepare("SELECT scope, environment, name, json FROM census")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let Some(scope) = scope(row, 0)? else {
+            strangers += 1;
+            continue;
+        };
+        scopes.entry(scope).or_default().census.insert((row.get(1)?, row.get(2)?), json(row, 3)?);
+    }
+
     if strangers > 0 {
         warn!(
             event = "memory_of_unknown_kinds",
@@ -110,6 +120,7 @@ pub(super) fn write(
         let home = Home { connection, scope: scope.to_string(), at };
         home.objects(old, new)?;
         home.declared(old, new)?;
+        home.census(old, new)?;
         home.findings(old, new)?;
     }
     for event in events {
@@ -184,6 +195,23 @@ impl Home<'_> {
                 let (environment, kind, name) = key;
                 let digest = format!("{:016x}", memory.digest);
                 put.execute(params![self.scope, environment, kind, name, digest, memory.changed_at.map(nanoseconds)])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn census(&self, old: &ScopeMemory, new: &ScopeMemory) -> Result<()> {
+        let mut delete =
+            self.connection.prepare_cached("DELETE FROM census WHERE scope = ?1 AND environment = ?2 AND name = ?3")?;
+        for (environment, name) in old.census.keys().filter(|key| !new.census.contains_key(*key)) {
+            delete.execute(params![self.scope, environment, name])?;
+        }
+        let mut put = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO census (scope, environment, name, json) VALUES (?1, ?2, ?3, ?4)")?;
+        for (key, counted) in &new.census {
+            if old.census.get(key) != Some(counted) {
+                put.execute(params![self.scope, key.0, key.1, text(counted)?])?;
             }
         }
         Ok(())
@@ -285,18 +313,19 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<
     serde_json::from_str(&text).map_err(|error| Error::FromSqlConversionFailure(column, Type::Text, error.into()))
 }
 
-fn text(value: &impl Serialize) -> Result<String> {
+/// A value as JSON.
+pub(super) fn text(value: &impl Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| Error::ToSqlConversionFailure(error.into()))
 }
 
 /// The scope that a column names; `None` for one that only another version of moored knows.
-fn scope(row: &Row<'_>, column: usize) -> Result<Option<ScopeKey>> {
+pub(super) fn scope(row: &Row<'_>, column: usize) -> Result<Option<ScopeKey>> {
     let text: String = row.get(column)?;
     Ok(ScopeKey::parse(&text))
 }
 
 /// The kind that a column names; `None` for one that only another version of moored knows.
-fn kind(row: &Row<'_>, column: usize) -> Result<Option<&'static str>> {
+pub(super) fn kind(row: &Row<'_>, column: usize) -> Result<Option<&'static str>> {
     let text: String = row.get(column)?;
     Ok(crate::kinds::find(&text).map(|entry| entry.kind.name()))
 }

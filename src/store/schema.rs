@@ -1,7 +1,8 @@
 //! The state file: how it is opened, made, and recognised.
 //!
 //! Decides whether a file is ours, whole, of a version we know, and not in use; it never changes a
-//! file that is not ours. [`super::history`] calls it once at the start.
+//! file that is not ours. A file of an earlier version is brought up to date in one transaction by
+//! whoever may write it; a reader leaves it as it is. [`super::history`] calls it once at the start.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
@@ -12,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::{StoreError, beside, key};
 
 /// The version of the tables below.
-const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// Marks a SQLite file as moored's ("moor" in ASCII).
 const APPLICATION: i64 = 0x6d6f_6f72;
@@ -58,6 +59,69 @@ const TABLES: &str = "
     CREATE INDEX finding_opened ON finding (opened_at);
 ";
 
+/// What version 2 added: the flight recorder. Scopes and things are named once, and by number
+/// everywhere else. `object` of a change stands only where the thing's is another one by now, and
+/// `facts` only where a thing that was gone is there again. Deleted pages are used again, so the
+/// file does not grow beyond what was once recorded at the same time.
+const RECORDER: &str = "
+    CREATE TABLE recorded_scope (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        began INTEGER NOT NULL,
+        read_at INTEGER NOT NULL,
+        listed_at INTEGER
+    );
+    CREATE TABLE recorded_thing (
+        id INTEGER PRIMARY KEY,
+        scope INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        key TEXT NOT NULL,
+        object TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        seen INTEGER,
+        gone_at INTEGER,
+        digest INTEGER NOT NULL,
+        facts TEXT NOT NULL,
+        UNIQUE (scope, kind, key)
+    );
+    CREATE INDEX recorded_thing_seen ON recorded_thing (seen) WHERE seen IS NOT NULL;
+    CREATE TABLE recorded_change (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        thing INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        after INTEGER,
+        what TEXT NOT NULL,
+        object TEXT,
+        fields TEXT NOT NULL,
+        facts TEXT,
+        attributed TEXT
+    );
+    CREATE INDEX recorded_change_thing ON recorded_change (thing, at);
+    CREATE INDEX recorded_change_at ON recorded_change (at);
+    CREATE INDEX recorded_change_pending ON recorded_change (at) WHERE attributed IS NULL;
+";
+
+/// What version 2 added besides: what inventories counted, and holds.
+const BESIDES: &str = "
+    CREATE TABLE census (
+        scope TEXT NOT NULL,
+        environment TEXT NOT NULL,
+        name TEXT NOT NULL,
+        json TEXT NOT NULL,
+        PRIMARY KEY (scope, environment, name)
+    ) WITHOUT ROWID;
+    CREATE TABLE hold (
+        id INTEGER PRIMARY KEY,
+        application TEXT NOT NULL,
+        environment TEXT,
+        reason TEXT NOT NULL,
+        by TEXT NOT NULL,
+        began INTEGER NOT NULL,
+        until INTEGER NOT NULL
+    );
+    CREATE INDEX hold_until ON hold (until);
+";
+
 /// Opens the state file for the one process that writes it. The lock is held as long as the
 /// returned file is.
 pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
@@ -68,15 +132,18 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
     if is_empty(path, &connection)? {
         create(path, &mut connection)?;
     } else {
-        recognise(path, &connection)?;
+        let version = recognise(path, &connection)?;
         check(path, &connection)?;
+        if version < VERSION {
+            migrate(&mut connection).map_err(|error| StoreError::sqlite(path, &error))?;
+        }
     }
     tune(&connection).map_err(|error| StoreError::sqlite(path, &error))?;
     Ok((connection, lock))
 }
 
-/// Opens the state file beside the daemon that writes it.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the state file beside the daemon that writes it; with its version, which may be an earlier one.
+pub(super) fn open_read_only(path: &Path) -> Result<(Connection, i64), StoreError> {
     refuse_directory(path)?;
     if !path.exists() {
         return Err(StoreError::Absent { path: path.display().to_string() });
@@ -85,8 +152,27 @@ pub(super) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     if is_empty(path, &connection)? {
         return Err(StoreError::Foreign { path: path.display().to_string(), reason: "it is empty".to_owned() });
     }
-    recognise(path, &connection)?;
-    Ok(connection)
+    let version = recognise(path, &connection)?;
+    Ok((connection, version))
+}
+
+/// Opens the state file to write a row beside the daemon, which holds the lock and may be writing.
+pub(super) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+    refuse_directory(path)?;
+    if !path.exists() {
+        return Err(StoreError::Absent { path: path.display().to_string() });
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    if is_empty(path, &connection)? {
+        return Err(StoreError::Foreign { path: path.display().to_string(), reason: "it is empty".to_owned() });
+    }
+    match recognise(path, &connection)? {
+        VERSION => Ok(connection),
+        _ => Err(StoreError::Unusable {
+            path: path.display().to_string(),
+            reason: "an older moored made it; start this version's daemon on it once".to_owned(),
+        }),
+    }
 }
 
 fn refuse_directory(path: &Path) -> Result<(), StoreError> {
@@ -132,6 +218,8 @@ fn create(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         let transaction = connection.transaction()?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
         transaction.execute_batch(TABLES)?;
+        transaction.execute_batch(RECORDER)?;
+        transaction.execute_batch(BESIDES)?;
         for (key, value) in [("schema", VERSION.to_string()), ("install", install.clone())] {
             transaction.execute("INSERT INTO meta (key, value) VALUES (?1, ?2)", (key, value))?;
         }
@@ -144,8 +232,17 @@ fn create(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         .map_err(|error| StoreError::unusable(path, &error))
 }
 
-/// Whether the file is ours, in a version that this program knows.
-fn recognise(path: &Path, connection: &Connection) -> Result<(), StoreError> {
+/// From version 1, which knew no recorder.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(RECORDER)?;
+    transaction.execute_batch(BESIDES)?;
+    set_meta(&transaction, "schema", &VERSION.to_string())?;
+    transaction.commit()
+}
+
+/// The version of the file, if it is ours and the version one that this program knows.
+fn recognise(path: &Path, connection: &Connection) -> Result<i64, StoreError> {
     let application: rusqlite::Result<i64> = connection.query_row("PRAGMA application_id", [], |row| row.get(0));
     if application.map_err(|error| StoreError::sqlite(path, &error))? != APPLICATION {
         let reason = "a SQLite database of another program".to_owned();
@@ -153,7 +250,7 @@ fn recognise(path: &Path, connection: &Connection) -> Result<(), StoreError> {
     }
     let version = meta(connection, "schema").map_err(|error| StoreError::sqlite(path, &error))?;
     match version.as_deref().and_then(|version| version.parse::<i64>().ok()) {
-        Some(VERSION) => Ok(()),
+        Some(found @ 1..=VERSION) => Ok(found),
         Some(found) if found > VERSION => {
             Err(StoreError::Newer { path: path.display().to_string(), found, known: VERSION })
         }
@@ -224,8 +321,27 @@ mod tests {
         let scratch = Scratch::new("schema-newer");
         let path = scratch.file("moored.db");
         drop(open(&path).unwrap());
-        set_meta(&Connection::open(&path).unwrap(), "schema", "2").unwrap();
-        assert!(refusal(&path).contains("written by a newer moored (schema 2, this one knows 1)"));
+        set_meta(&Connection::open(&path).unwrap(), "schema", "3").unwrap();
+        assert!(refusal(&path).contains("written by a newer moored (schema 3, this one knows 2)"));
+    }
+
+    #[test]
+    fn a_file_of_the_first_version_is_brought_up_to_date_and_keeps_what_it_holds() {
+        let scratch = Scratch::new("schema-first");
+        let path = scratch.file("moored.db");
+        let first = Connection::open(&path).unwrap();
+        first.pragma_update(None, "application_id", APPLICATION).unwrap();
+        first.execute_batch(TABLES).unwrap();
+        set_meta(&first, "schema", "1").unwrap();
+        set_meta(&first, "install", "0123").unwrap();
+        drop(first);
+        assert_eq!(open_read_only(&path).unwrap().1, 1, "a reader leaves it as it is");
+
+        let (connection, lock) = open(&path).unwrap();
+        connection.execute_batch("SELECT id FROM recorded_change").unwrap();
+        assert_eq!(meta(&connection, "install").unwrap().as_deref(), Some("0123"));
+        drop((connection, lock));
+        assert_eq!(open_read_only(&path).unwrap().1, VERSION);
     }
 
     #[test]

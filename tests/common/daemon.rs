@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -79,6 +79,11 @@ impl Daemon {
         let mut command = command();
         command.args(["run", "--desired-state", text(root), "--cloud", cloud]);
         command.args(["--metrics-listen", "127.0.0.1:0", "--resync", "1s", "--log-format", "json"]).args(more);
+        Self::launch(command)
+    }
+
+    /// Runs a command that is a daemon with a JSON log, and waits until it serves.
+    pub fn launch(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let log = Arc::default();
         let stdout = follow(child.stdout.take().expect("stdout is a pipe"), &log);
@@ -104,6 +109,11 @@ impl Daemon {
             assert!(ended.is_none() && Instant::now() < deadline, "{flag} is not served ({ended:?}):\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where its metrics are.

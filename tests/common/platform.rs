@@ -343,7 +343,7 @@ async fn mistake(mut request: HttpRequest, next: Next) -> axum::response::Respon
 }
 
 /// What the manifests declare, as it has been for long.
-fn world(made: Timestamp) -> World {
+pub fn world(made: Timestamp) -> World {
     let mut world = World::with_accounts([MAIN, DNS, STAGING, STRANGER]);
     world.sts.add_role(DNS, "moored-observe", &[MAIN]);
     world.route53.entry(DNS.to_owned()).or_default().put_zone(ZONE, "example.com").unwrap();

@@ -72,7 +72,7 @@ pub(crate) fn declaration(scope: ScopeKey, key: &str) -> Declaration {
         id: key.into(),
         expects: Vec::new(),
         facets: BTreeSet::new(),
-        table: None,
+        rules: None,
     }
 }
 

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod import;
 pub mod live;
 pub mod name;
 mod spec;
@@ -34,6 +35,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::HostedZone,
     schema,
     declare: spec::declare,
+    import: Some(import::IMPORT),
 };
 
 fn schema() -> schemars::Schema {

@@ -82,7 +82,7 @@ struct GeolocationSpec {
 /// The record types of Route 53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum RecordType {
+pub(super) enum RecordType {
     A,
     Aaaa,
     Caa,
@@ -129,7 +129,7 @@ impl RecordType {
 /// The part a record plays in failover routing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-enum Failover {
+pub(super) enum Failover {
     /// Answers while it is healthy.
     Primary,
     /// Answers when the primary is not.
@@ -179,7 +179,7 @@ pub(super) fn resolve(spec: &DnsRecordSpec, setting: &Setting<'_>) -> Result<Dec
         id: name::record_id(&zone, &name, record_type, set).into(),
         expects: expects(spec, values),
         facets: BTreeSet::new(),
-        table: None,
+        rules: None,
     })
 }
 

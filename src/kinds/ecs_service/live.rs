@@ -225,6 +225,14 @@ pub fn incarnation(created_at: Timestamp) -> Arc<str> {
     created_at.to_string().into()
 }
 
+/// Whether one incarnation was created after another.
+pub fn is_later(one: &str, other: &str) -> bool {
+    match (one.parse::<Timestamp>(), other.parse::<Timestamp>()) {
+        (Ok(one), Ok(other)) => one > other,
+        _ => false,
+    }
+}
+
 fn moment(at: Timestamp) -> Value {
     Value::text(at.to_string())
 }

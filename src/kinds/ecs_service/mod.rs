@@ -5,6 +5,7 @@
 
 pub mod definition;
 pub mod image;
+mod import;
 pub mod live;
 pub mod rollout;
 pub mod spec;
@@ -34,6 +35,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::EcsCluster,
     schema,
     declare,
+    import: Some(import::IMPORT),
 };
 
 /// A service of an ECS cluster.

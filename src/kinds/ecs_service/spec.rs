@@ -21,6 +21,11 @@ use crate::kinds::Declaration;
 use crate::kinds::setting::{Setting, SpecProblem};
 use crate::kinds::text::Text;
 
+/// The launch types of ECS.
+pub(super) const LAUNCH_TYPES: [&str; 4] = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
+/// The network modes of ECS.
+pub(super) const NETWORK_MODES: [&str; 5] = ["awsvpc", "bridge", "host", "none", "default"];
+
 /// A service of an ECS cluster.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -174,7 +179,7 @@ pub fn resolve(spec: &EcsServiceSpec, setting: &Setting<'_>) -> Result<Declarati
         id: arn.as_str().into(),
         expects,
         facets,
-        table: None,
+        rules: None,
     })
 }
 
@@ -237,8 +242,7 @@ impl Wanted<'_> {
 
     fn service(&mut self, spec: &EcsServiceSpec) {
         self.count(spec);
-        let launch_types = ["EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"];
-        self.word(&["launchType"], "launchType".to_owned(), spec.launch_type.as_deref(), &launch_types);
+        self.word(&["launchType"], "launchType".to_owned(), spec.launch_type.as_deref(), &LAUNCH_TYPES);
         let strategies = ["REPLICA", "DAEMON"];
         self.word(
             &["schedulingStrategy"],
@@ -299,9 +303,8 @@ impl Wanted<'_> {
         self.is("taskDefinition.revision", definition.revision.map(i64::from));
         self.is("taskDefinition.cpu", definition.cpu.as_deref().map(units));
         self.is("taskDefinition.memory", definition.memory.as_deref().map(units));
-        let modes = ["awsvpc", "bridge", "host", "none", "default"];
         let mode = definition.network_mode.as_deref();
-        self.word(&["taskDefinition", "networkMode"], "taskDefinition.networkMode".to_owned(), mode, &modes);
+        self.word(&["taskDefinition", "networkMode"], "taskDefinition.networkMode".to_owned(), mode, &NETWORK_MODES);
         self.is("taskDefinition.taskRoleArn", definition.task_role_arn.as_deref());
         self.is("taskDefinition.executionRoleArn", definition.execution_role_arn.as_deref());
         for (name, container) in &definition.containers {

@@ -3,6 +3,7 @@
 //! Decides when a check is proven gone, by each way of naming it, and when what it watches does not
 //! work. Never reads one. `core` calls the [`Kind`], the loader [`ENTRY`].
 
+mod import;
 pub mod live;
 mod spec;
 
@@ -34,6 +35,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::HealthChecks,
     schema,
     declare: spec::declare,
+    import: Some(import::IMPORT),
 };
 
 fn schema() -> schemars::Schema {

@@ -99,7 +99,7 @@ enum ReferrerKind {
 /// The types of health checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum CheckType {
+pub(super) enum CheckType {
     Http,
     Https,
     HttpStrMatch,
@@ -156,7 +156,7 @@ pub(super) fn resolve(spec: &HealthCheckSpec, setting: &Setting<'_>) -> Result<D
         id,
         expects: expects(spec),
         facets,
-        table: None,
+        rules: None,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Decides when a balancer is proven gone (and, with it, a target group: [`proven_absent`]), and
 //! when it does not carry traffic. Never reads one. `core` calls the [`Kind`], the loader [`ENTRY`].
 
+pub(in crate::kinds) mod import;
 pub mod live;
 pub(in crate::kinds) mod spec;
 
@@ -33,6 +34,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::LoadBalancers,
     schema,
     declare: spec::declare,
+    import: Some(import::IMPORT),
 };
 
 fn schema() -> schemars::Schema {

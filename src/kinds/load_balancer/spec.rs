@@ -68,7 +68,7 @@ struct ListenerSpec {
 /// Whether a load balancer is reached from the internet.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-enum Scheme {
+pub(super) enum Scheme {
     InternetFacing,
     Internal,
 }
@@ -85,7 +85,7 @@ impl Scheme {
 /// The kinds of load balancers.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum BalancerType {
+pub(super) enum BalancerType {
     Application,
     Network,
     Gateway,
@@ -112,7 +112,7 @@ impl BalancerType {
 
 /// The kinds of addresses that a load balancer can have.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-enum IpAddressType {
+pub(super) enum IpAddressType {
     #[serde(rename = "ipv4")]
     Ipv4,
     #[serde(rename = "dualstack")]
@@ -190,7 +190,7 @@ pub(super) fn resolve(spec: &LoadBalancerSpec, setting: &Setting<'_>) -> Result<
         id: format!("arn:aws:elasticloadbalancing:{region}:{}:loadbalancer/{in_arn}/{name}", account.id).into(),
         expects: expects(spec),
         facets: facets(spec),
-        table: None,
+        rules: None,
     })
 }
 

@@ -30,6 +30,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::Table,
     schema,
     declare,
+    import: None,
 };
 
 /// A deployer's own table.

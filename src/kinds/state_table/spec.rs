@@ -17,7 +17,7 @@ use crate::kinds::dns_record::name;
 use crate::kinds::setting::{Setting, SpecProblem};
 use crate::kinds::table_item::live::TableName;
 use crate::kinds::table_item::spec::table_problem;
-use crate::kinds::{Declaration, TableRules};
+use crate::kinds::{Declaration, Rules, TableRules};
 
 /// A deployer's own table: one item per service, and what was made for it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -152,7 +152,7 @@ pub fn resolve(spec: &StateTableSpec, setting: &Setting<'_>) -> Result<Declarati
             id: table.arn().into(),
             expects: Vec::new(),
             facets: BTreeSet::new(),
-            table: Some(TableRules {
+            rules: Some(Rules::Table(TableRules {
                 key: (spec.key.partition.as_str().into(), spec.key.sort.as_deref().map(Into::into)),
                 parent_kind,
                 parent_scope,
@@ -160,7 +160,7 @@ pub fn resolve(spec: &StateTableSpec, setting: &Setting<'_>) -> Result<Declarati
                 written_at,
                 when_parent_gone: spec.when_parent_gone,
                 pieces,
-            }),
+            })),
         }),
         _ => Err(problems),
     }

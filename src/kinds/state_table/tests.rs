@@ -10,7 +10,7 @@ use super::*;
 use crate::core::desired::{Account, Class, Environment, Naming, WhenParentGone};
 use crate::core::redact::Redactor;
 use crate::core::value::Source;
-use crate::kinds::TableRules;
+use crate::kinds::{Rules, TableRules};
 
 fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
     let account = |id: &str| Account {
@@ -42,7 +42,10 @@ fn with_pieces(pieces: serde_json::Value) -> Result<TableRules, Vec<SpecProblem>
         "whenParentGone": "prune",
         "pieces": pieces,
     }))?;
-    Ok(declaration.table.unwrap())
+    match declaration.rules {
+        Some(Rules::Table(rules)) => Ok(rules),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

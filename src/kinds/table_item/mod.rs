@@ -3,6 +3,7 @@
 //! Decides when an item is proven gone. Never reads the table itself: `scopes::table` does. One
 //! line of [`crate::kinds::KINDS`]; StateTables find their items under this kind as well.
 
+mod import;
 pub mod live;
 pub mod spec;
 pub mod spelling;
@@ -32,6 +33,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::Table,
     schema,
     declare,
+    import: Some(import::IMPORT),
 };
 
 /// An item of a DynamoDB table.

@@ -93,7 +93,7 @@ pub fn resolve(spec: &TableItemSpec, setting: &Setting<'_>) -> Result<Declaratio
         id: id.into(),
         expects,
         facets: BTreeSet::new(),
-        table: None,
+        rules: None,
     })
 }
 

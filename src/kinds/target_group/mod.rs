@@ -3,6 +3,7 @@
 //! Decides when a group has too few healthy targets; when it is proven gone it leaves to the load
 //! balancers' proof. Never reads one. `core` calls the [`Kind`], the loader [`ENTRY`].
 
+mod import;
 pub mod live;
 mod spec;
 
@@ -36,6 +37,7 @@ pub const ENTRY: KindEntry = KindEntry {
     scope: ScopeKind::LoadBalancers,
     schema,
     declare: spec::declare,
+    import: Some(import::IMPORT),
 };
 
 fn schema() -> schemars::Schema {

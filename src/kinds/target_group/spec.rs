@@ -70,7 +70,7 @@ struct TargetCheckSpec {
 /// What the targets of a group are.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum TargetType {
+pub(super) enum TargetType {
     Instance,
     Ip,
     Lambda,
@@ -112,7 +112,7 @@ pub(super) fn resolve(spec: &TargetGroupSpec, setting: &Setting<'_>) -> Result<D
         id: format!("arn:aws:elasticloadbalancing:{region}:{}:targetgroup/{name}", account.id).into(),
         expects: expects(spec),
         facets,
-        table: None,
+        rules: None,
     })
 }
 

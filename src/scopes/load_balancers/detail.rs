@@ -57,16 +57,24 @@ impl Details {
         self.tags.keep_only(arns);
     }
 
-    /// Reads what is wanted and due: one call a thing, tags of twenty with one call.
+    /// Reads what is wanted and due: one call a thing, tags of twenty with one call. `attached` are
+    /// balancers that cannot be without listeners.
     pub(super) async fn refresh(
         &mut self,
         cx: &ReadContext,
         wanted: &BTreeMap<Arc<str>, BTreeSet<Facet>>,
+        attached: &BTreeSet<Arc<str>>,
         remarks: &mut Vec<Failure>,
     ) {
         for (arn, facets) in wanted {
             if facets.contains(&Facet::Listeners) && self.listeners.is_due(arn, cx.now()) {
-                let outcome = listeners(cx, arn).await;
+                let outcome = match listeners(cx, arn).await {
+                    Ok(none) if none.is_empty() && attached.contains(arn) => Err(Failure::new(
+                        Reason::Incomplete,
+                        format!("DescribeListeners gave none of {arn}, but target groups are attached to it"),
+                    )),
+                    outcome => outcome,
+                };
                 self.listeners.learn(arn, outcome, cx.now(), remarks);
             }
             if facets.contains(&Facet::Attributes) && self.attributes.is_due(arn, cx.now()) {
@@ -172,6 +180,10 @@ fn name_in(arn: &str) -> &str {
 async fn attributes(cx: &ReadContext, arn: &str) -> Result<Texts, Failure> {
     let request = cx.clients.elbv2.describe_load_balancer_attributes().load_balancer_arn(arn);
     let answer = cx.call(&ELBV2_DESCRIBE_LOAD_BALANCER_ATTRIBUTES, request.send()).await?;
+    if answer.attributes().is_empty() {
+        let detail = format!("DescribeLoadBalancerAttributes gave none of {arn}, but every balancer has some");
+        return Err(Failure::new(Reason::Incomplete, detail));
+    }
     let attributes = answer.attributes().iter();
     Ok(attributes
         .filter_map(|attribute| Some((attribute.key()?.to_owned(), attribute.value().unwrap_or_default().to_owned())))

@@ -135,6 +135,18 @@ impl Listed {
         }
     }
 
+    /// Kinds and names of all there is.
+    pub(super) fn names(&self) -> BTreeSet<(&'static str, Arc<str>)> {
+        let balancers = self.balancers.keys().map(|name| (load_balancer::KIND, name.clone()));
+        balancers.chain(self.groups.keys().map(|name| (target_group::KIND, name.clone()))).collect()
+    }
+
+    /// The ARNs of balancers that target groups name: these have listeners.
+    pub(super) fn attached(&self) -> BTreeSet<Arc<str>> {
+        let attached = self.balancers.values().filter(|balancer| !balancer.target_groups.is_empty());
+        attached.map(|balancer| balancer.arn.clone()).collect()
+    }
+
     /// Every ARN there is.
     pub(super) fn arns(&self) -> BTreeSet<Arc<str>> {
         let balancers = self.balancers.values().map(|balancer| balancer.arn.clone());

@@ -5,7 +5,7 @@
 //! batch does not have is asked for by itself, which alone proves that it is not there. The whole
 //! table is scanned every five minutes at most, since that costs its owner money, unless somebody
 //! needs to know what was written since; in between the last scan's items stay, each replaced by
-//! what was read of it since. Never writes. The engine runs it through [`crate::scopes::Scope`].
+//! what was read of it since. What a scan lacks and the one before had is asked for, too. Never writes. The engine runs it through [`crate::scopes::Scope`].
 
 mod item;
 mod read;
@@ -80,6 +80,7 @@ impl Table {
                     Ok(())
                 };
                 calls.scan(keep).await?;
+                self.account_for_lost(&calls, &schema, &items).await?;
                 self.scanned = Some(Scanned {
                     started,
                     finished: cx.now(),
@@ -127,6 +128,28 @@ impl Table {
         reading.finished = cx.now();
         reading.api_calls = cx.calls();
         Ok(reading)
+    }
+
+    /// A scan tells nothing of how many items there are: it is whole when every item that the one
+    /// before had, and it lacks, is gone. An item that a scan lost would claim nothing any more.
+    async fn account_for_lost(
+        &self,
+        calls: &Calls<'_>,
+        schema: &KeySchema,
+        items: &BTreeMap<ObjectKey, Arc<Live>>,
+    ) -> Result<(), Failure> {
+        let before = self.scanned.iter().flat_map(|scanned| scanned.items.keys());
+        let lost = before.filter(|key| !items.contains_key(*key));
+        let lost: Vec<Item> = lost.filter_map(|key| schema.key(&key.key).ok()).collect();
+        for batch in lost.chunks(BATCH) {
+            let (there, unprocessed) = calls.batch(batch.to_vec()).await?;
+            if let Some(item) = there.first().or(unprocessed.first()) {
+                let (table, key) = (&self.name.table, schema.text(item)?);
+                let detail = format!("the scan of {table} lacks the item {key}, which is not known to be gone");
+                return Err(Failure::new(Reason::Incomplete, detail));
+            }
+        }
+        Ok(())
     }
 
     async fn schema(&mut self, calls: &Calls<'_>) -> Result<KeySchema, Failure> {

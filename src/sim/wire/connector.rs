@@ -16,6 +16,7 @@ use axum::body::Bytes;
 use axum::http;
 
 use super::Cloud;
+use super::exchange::Reset;
 
 /// A client that carries every request straight to this cloud, whatever host it names.
 pub fn in_process(cloud: Cloud) -> SharedHttpClient {
@@ -56,6 +57,9 @@ impl HttpConnector for InProcessConnector {
                     .map_err(|elapsed| ConnectorError::timeout(elapsed.into()))?,
                 None => handling.await,
             };
+            if response.extensions().get::<Reset>().is_some() {
+                return Err(ConnectorError::io("connection reset by peer".into()));
+            }
             HttpResponse::try_from(response.map(SdkBody::from))
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })

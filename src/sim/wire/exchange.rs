@@ -8,9 +8,12 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{self, HeaderMap, HeaderValue, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{Call, Cloud, State, json, outcome, query, route53_rest};
-use crate::sim::world::faults::{self, Effect};
+use crate::sim::world::faults::lies::{leave_out, young};
+use crate::sim::world::faults::pages::Paging;
+use crate::sim::world::faults::{self, Effect, PageFault};
 use crate::sim::world::{self, Answer, ApiError, Caller, Request, Service};
 
 /// Larger requests are refused.
@@ -39,6 +42,10 @@ pub(super) struct CutShort {
     /// The length that the `content-length` header claims.
     pub(super) promised: usize,
 }
+
+/// Marks a response that never arrives, because the connection is reset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reset;
 
 /// Who signed a request, for what. The signature itself is not kept.
 struct Signature<'a> {
@@ -69,7 +76,9 @@ impl Cloud {
             region: signature.region.to_owned(),
             service,
             operation: String::new(),
+            container: None,
             outcome: String::new(),
+            fault: None,
             human: false,
         };
         let (caller, request) = match admit(state, &signature, http, now, &mut call) {
@@ -82,6 +91,7 @@ impl Cloud {
             }
         };
         let effect = state.world.faults.choose(&caller, &request, now, self.0.seed);
+        call.fault = effect.as_ref().map(Effect::name);
         let (reply, outcome) = strike(state, effect, &caller, request, now, drawn, &id);
         call.outcome = outcome;
         state.log(call);
@@ -110,6 +120,7 @@ fn admit(
     }
     let request = decode(service, http)?;
     call.operation.clone_from(&request.operation);
+    call.container = super::container(&request.input);
     if state.world.sts.denies(&caller, service, &request.operation) {
         return Err(faults::denied(&caller, service, &request.operation));
     }
@@ -132,13 +143,23 @@ fn strike(
 
     if let Some(refusal) = effect.as_ref().and_then(|effect| effect.refusal(caller, &request)) {
         let answer = Err(refusal);
-        return (spelled(&answer), outcome(&answer));
+        let mut reply = spelled(&answer);
+        if let Some(Effect::Refused { retry_after: Some(seconds), .. }) = effect {
+            let headers = reply.response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert("x-amz-retry-after", HeaderValue::from(u64::from(seconds) * 1000));
+        }
+        return (reply, outcome(&answer));
     }
     match effect {
         Some(Effect::Timeout) => (hang(), "timeout".to_owned()),
         Some(Effect::LostAnswer) => {
             let _lost = carry_out(state, caller, &request, now, seed);
             (hang(), "lost".to_owned())
+        }
+        Some(Effect::Reset) => {
+            let _lost = carry_out(state, caller, &request, now, seed);
+            (Reply::at_once(reset()), "reset".to_owned())
         }
         Some(Effect::HtmlBody { status }) => (Reply::at_once(web_page(status)), "html".to_owned()),
         Some(Effect::TruncatedBody) => {
@@ -155,6 +176,36 @@ fn strike(
         Some(Effect::StaleRead { by }) => {
             let age = SignedDuration::from_secs(i64::from(by));
             let answer = look_back(state, caller, &request, age, now, seed);
+            (spelled(&answer), outcome(&answer))
+        }
+        Some(Effect::Wandering { up_to }) => {
+            let age = SignedDuration::from_secs(i64::try_from(seed % (u64::from(up_to) + 1)).unwrap_or_default());
+            let answer = look_back(state, caller, &request, age, now, seed);
+            (spelled(&answer), outcome(&answer))
+        }
+        Some(Effect::Pages { size, fault }) => {
+            let answer = page(state, caller, request, size, fault, now, seed);
+            (spelled(&answer), outcome(&answer))
+        }
+        Some(Effect::Without { text }) => {
+            let mut answer = carry_out(state, caller, &request, now, seed);
+            if let Ok(output) = &mut answer {
+                leave_out(&operation, output, &text);
+            }
+            (spelled(&answer), outcome(&answer))
+        }
+        Some(Effect::Lagging { seconds }) => {
+            let mut answer = carry_out(state, caller, &request, now, seed);
+            if let Ok(output) = &mut answer {
+                let age = SignedDuration::from_secs(i64::from(seconds));
+                for arn in young(&state.world, caller, output, now, age) {
+                    leave_out(&operation, output, &arn);
+                }
+            }
+            (spelled(&answer), outcome(&answer))
+        }
+        Some(Effect::OtherAccount { account }) => {
+            let answer = answer_as(state, caller, &request, &account, now, seed);
             (spelled(&answer), outcome(&answer))
         }
         Some(Effect::UnprocessedKeys) => {
@@ -174,6 +225,7 @@ fn strike(
         None
         | Some(
             Effect::Throttle
+            | Effect::Refused { .. }
             | Effect::ServerError { .. }
             | Effect::Denied
             | Effect::ExpiredToken
@@ -191,6 +243,58 @@ fn carry_out(state: &mut State, caller: &Caller, request: &Request, now: Timesta
         state.remember(now);
     }
     answer
+}
+
+/// Serves one page of a list, with what goes wrong around it. A position that has expired was
+/// refused before.
+fn page(
+    state: &mut State,
+    caller: &Caller,
+    mut request: Request,
+    size: u32,
+    fault: PageFault,
+    now: Timestamp,
+    seed: u64,
+) -> Answer {
+    let Some(paging) = Paging::of(&request) else { return carry_out(state, caller, &request, now, seed) };
+    let follows = paging.follows(&request.input);
+    paging.shrink(&mut request.input, size);
+    let mut first = request.clone();
+    paging.rewind(&mut first.input);
+    let asked = if fault == PageFault::Loops { &first } else { &request };
+    let mut output = carry_out(state, caller, asked, now, seed)?;
+    match fault {
+        PageFault::Empty if follows => paging.fill(&mut output, Value::Array(Vec::new())),
+        PageFault::Repeats if follows => {
+            let again = carry_out(state, caller, &first, now, seed)?;
+            paging.fill(&mut output, paging.entries(&again));
+        }
+        PageFault::Ends => paging.end(&mut output),
+        _ => {}
+    }
+    Ok(output)
+}
+
+/// Answers for another account than the caller's. A role that is assumed keeps its name: the
+/// session that comes out of it is the other account's.
+fn answer_as(
+    state: &mut State,
+    caller: &Caller,
+    request: &Request,
+    account: &str,
+    now: Timestamp,
+    seed: u64,
+) -> Answer {
+    if request.operation != "AssumeRole" {
+        let arn = caller.arn.replace(caller.account.as_str(), account);
+        let other = Caller { account: account.to_owned(), region: caller.region.clone(), arn };
+        return carry_out(state, &other, request, now, seed);
+    }
+    let output = carry_out(state, caller, request, now, seed)?;
+    if let Some(key) = output.pointer("/Credentials/AccessKeyId").and_then(Value::as_str) {
+        state.world.sts.hand_over(key, account);
+    }
+    Ok(output)
 }
 
 /// Answers a read from the past, without touching the present.
@@ -211,7 +315,7 @@ fn look_back(
 
 fn decode(service: Service, http: &http::Request<Bytes>) -> Result<Request, ApiError> {
     match service {
-        Service::Ecs | Service::DynamoDb => {
+        Service::Ecs | Service::DynamoDb | Service::CloudTrail => {
             json::decode(service, text_header(http.headers(), "x-amz-target"), http.body())
         }
         Service::Sts | Service::Elbv2 => {
@@ -228,12 +332,12 @@ fn decode(service: Service, http: &http::Request<Bytes>) -> Result<Request, ApiE
 
 fn encode(service: Service, operation: &str, answer: &Answer, id: &str) -> http::Response<Bytes> {
     let (status, body) = match service {
-        Service::Ecs | Service::DynamoDb => json::encode(service, answer),
+        Service::Ecs | Service::DynamoDb | Service::CloudTrail => json::encode(service, answer),
         Service::Sts | Service::Elbv2 => query::encode(service, operation, answer, id),
         Service::Route53 => route53_rest::encode(operation, answer, id),
     };
     let content_type = match service {
-        Service::Ecs => "application/x-amz-json-1.1",
+        Service::Ecs | Service::CloudTrail => "application/x-amz-json-1.1",
         Service::DynamoDb => "application/x-amz-json-1.0",
         Service::Sts | Service::Elbv2 | Service::Route53 => "text/xml",
     };
@@ -260,6 +364,14 @@ fn unaddressed(headers: &HeaderMap, error: ApiError, id: &str) -> http::Response
 /// Nothing arrives for [`HANG`]; then the load balancer in front gives up.
 fn hang() -> Reply {
     Reply { response: web_page(504), delay: Some(HANG) }
+}
+
+/// A client in this process sees the mark; one at a socket, a connection that ends too early.
+fn reset() -> http::Response<Bytes> {
+    let mut response = respond(200, HTML, String::new());
+    response.extensions_mut().insert(Reset);
+    response.extensions_mut().insert(CutShort { promised: 1 });
+    response
 }
 
 fn web_page(status: u16) -> http::Response<Bytes> {
@@ -335,7 +447,7 @@ fn request_id(drawn: u64) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::sim::world::World;

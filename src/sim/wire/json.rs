@@ -1,4 +1,4 @@
-//! AWS's JSON protocols 1.0 (DynamoDB) and 1.1 (ECS).
+//! AWS's JSON protocols 1.0 (DynamoDB) and 1.1 (ECS, CloudTrail).
 //!
 //! Decides which operation a request names and how an answer or an error is spelled. It never looks
 //! at what the members mean. The exchange calls it.
@@ -9,14 +9,16 @@ use crate::sim::world::{Answer, ApiError, Request, Service};
 
 /// Reads the operation from `X-Amz-Target` and the input from the body.
 pub fn decode(service: Service, target: Option<&str>, body: &[u8]) -> Result<Request, ApiError> {
-    let api = match service {
-        Service::Ecs => "AmazonEC2ContainerServiceV20141113",
-        Service::DynamoDb => "DynamoDB_20120810",
+    let apis: &[&str] = match service {
+        Service::Ecs => &["AmazonEC2ContainerServiceV20141113"],
+        Service::DynamoDb => &["DynamoDB_20120810"],
+        // Some SDKs write the whole name of the API, others its last part.
+        Service::CloudTrail => &["CloudTrail_20131101", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"],
         Service::Sts | Service::Route53 | Service::Elbv2 => return Err(unknown_operation(target)),
     };
     let operation = target
-        .and_then(|target| target.split_once('.'))
-        .filter(|(named, operation)| *named == api && !operation.is_empty())
+        .and_then(|target| target.rsplit_once('.'))
+        .filter(|(named, operation)| apis.contains(named) && !operation.is_empty())
         .map(|(_, operation)| operation)
         .ok_or_else(|| unknown_operation(target))?;
     let input: Value = serde_json::from_slice(body)
@@ -42,13 +44,13 @@ fn unknown_operation(target: Option<&str>) -> ApiError {
 
 fn error_body(service: Service, error: &ApiError) -> Value {
     let mut body = json!({ "__type": error_type(service, &error.code), "message": error.message });
-    if error.code == "TransactionCanceledException" {
-        body["CancellationReasons"] = cancellation_reasons(&error.message);
+    for (member, value) in &error.members {
+        body[*member] = value.clone();
     }
     body
 }
 
-/// DynamoDB names the model that an error comes from; ECS does not.
+/// DynamoDB names the model that an error comes from; the others do not.
 fn error_type(service: Service, code: &str) -> String {
     if service != Service::DynamoDb {
         return code.to_owned();
@@ -68,16 +70,6 @@ fn error_type(service: Service, code: &str) -> String {
     format!("{model}#{code}")
 }
 
-/// The message of a cancelled transaction ends in the code of each action: `… [None, ConditionalCheckFailed]`.
-fn cancellation_reasons(message: &str) -> Value {
-    let codes = message.rsplit_once('[').and_then(|(_, tail)| tail.strip_suffix(']')).unwrap_or_default();
-    let reason = |code: &str| match code {
-        "None" => json!({ "Code": code }),
-        _ => json!({ "Code": code, "Message": "The conditional request failed" }),
-    };
-    codes.split(", ").filter(|code| !code.is_empty()).map(reason).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -88,6 +80,14 @@ mod tests {
     fn the_target_of_another_service_is_an_unknown_operation() {
         let error = decode(Service::Ecs, Some("DynamoDB_20120810.GetItem"), b"{}").unwrap_err();
         assert_eq!((error.status, error.code.as_str()), (400, "UnknownOperationException"));
+    }
+
+    #[test]
+    fn cloudtrail_is_known_by_its_whole_name_and_by_the_last_part() {
+        for api in ["CloudTrail_20131101", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"] {
+            let target = format!("{api}.LookupEvents");
+            assert_eq!(decode(Service::CloudTrail, Some(&target), b"{}").unwrap().operation, "LookupEvents");
+        }
     }
 
     #[test]
@@ -111,12 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_transaction_lists_a_reason_for_every_action() {
-        let message = "Transaction cancelled, please refer cancellation reasons for specific reasons \
-                       [None, ConditionalCheckFailed]";
-        let error = Err(ApiError::bad_request("TransactionCanceledException", message));
+    fn what_an_error_carries_stands_beside_its_message() {
+        let error = ApiError::bad_request("ConditionalCheckFailedException", "The conditional request failed");
+        let error = Err(error.with("Item", json!({ "version": { "N": "1" } })));
         let body: Value = serde_json::from_str(&encode(Service::DynamoDb, &error).1).unwrap();
-        assert_eq!(body["CancellationReasons"][0], json!({ "Code": "None" }));
-        assert_eq!(body["CancellationReasons"][1]["Code"], "ConditionalCheckFailed");
+        assert_eq!(body["message"], "The conditional request failed");
+        assert_eq!(body["Item"]["version"]["N"], "1");
     }
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use axum::http;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::world::faults::is_read;
 use super::world::{self, Answer, Caller, Request, Service, World};
@@ -40,8 +41,12 @@ pub struct Call {
     pub service: Service,
     /// The operation; empty when it could not be read.
     pub operation: String,
+    /// The cluster, table or zone that the request names, as it names it.
+    pub container: Option<String>,
     /// `ok`, the error's code, or the fault that kept the answer from arriving whole.
     pub outcome: String,
+    /// The fault that struck, by its name.
+    pub fault: Option<&'static str>,
     /// Whether a simulated human made it, through [`Cloud::call`].
     pub human: bool,
 }
@@ -103,7 +108,9 @@ impl Cloud {
             region: caller.region.clone(),
             service: request.service,
             operation: request.operation.clone(),
+            container: container(&request.input),
             outcome: outcome(&answer),
+            fault: None,
             human: true,
         });
         answer
@@ -172,6 +179,13 @@ impl State {
         let newest = self.past.iter().rev().find(|(since, _)| old_enough(since));
         newest.or(self.past.front()).map(|(_, world)| world.clone())
     }
+}
+
+/// What the request is about as a whole.
+fn container(input: &Value) -> Option<String> {
+    let names = ["cluster", "TableName", "HostedZoneId", "Id"];
+    let named = names.iter().find_map(|member| input.get(*member)).or_else(|| input.pointer("/clusters/0"));
+    named.and_then(Value::as_str).map(str::to_owned)
 }
 
 /// How the call log spells an answer.

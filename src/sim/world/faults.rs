@@ -4,9 +4,14 @@
 //! lied to. It never touches resources and never delays anything itself: the wire layer asks
 //! [`Faults::choose`] once a request and carries the effect out. Scenarios and tests add the rules.
 
+pub(in crate::sim) mod lies;
+pub(in crate::sim) mod pages;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+pub use self::pages::PageFault;
+use self::pages::Paging;
 use super::{ApiError, Caller, Request, Service};
 
 /// Which requests a rule is about; an absent member matches every request.
@@ -38,6 +43,15 @@ impl Match {
 pub enum Effect {
     /// Refused for its rate, spelled as the service spells it.
     Throttle,
+    /// Refused with this very code.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error code.
+        code: String,
+        /// Seconds that the headers `Retry-After` and `x-amz-retry-after` ask to wait.
+        retry_after: Option<u32>,
+    },
     /// 503 is `ServiceUnavailable`, any other status the service's own failure.
     ServerError {
         /// The HTTP status.
@@ -47,6 +61,8 @@ pub enum Effect {
     Timeout,
     /// The answer gets lost: the request is carried out and never answered.
     LostAnswer,
+    /// The connection is reset: the request is carried out and nothing of the answer arrives.
+    Reset,
     /// The request is carried out and half of the answer arrives.
     TruncatedBody,
     /// A proxy in front of AWS answers with a web page.
@@ -60,6 +76,35 @@ pub enum Effect {
     StaleRead {
         /// The age of the answer in seconds.
         by: u32,
+    },
+    /// Each eventually consistent read answers from a moment of its own, so that answers go back in
+    /// time from one to the next.
+    Wandering {
+        /// The greatest age of an answer in seconds.
+        up_to: u32,
+    },
+    /// A list comes in small pages, and something goes wrong between them.
+    Pages {
+        /// Entries of a page.
+        size: u32,
+        /// What goes wrong.
+        fault: PageFault,
+    },
+    /// 200, without the entries that mention this text; DescribeServices calls them MISSING.
+    Without {
+        /// The text.
+        text: String,
+    },
+    /// ECS does not know services yet that were created a moment ago.
+    Lagging {
+        /// How long it takes, in seconds.
+        seconds: u32,
+    },
+    /// The credentials are another account's: it answers for itself. Where AssumeRole meets this,
+    /// the session that it issues is the other account's.
+    OtherAccount {
+        /// The other account.
+        account: String,
     },
     /// BatchGetItem leaves half of the keys unprocessed.
     UnprocessedKeys,
@@ -80,10 +125,38 @@ impl Effect {
     /// Some effects mean nothing to some requests, and must not be used up by them.
     fn fits(&self, request: &Request) -> bool {
         match self {
-            Self::EmptyPage => is_read(request),
-            Self::StaleRead { .. } => is_read(request) && !is_consistent_read(request),
+            Self::EmptyPage | Self::Without { .. } => is_read(request),
+            Self::StaleRead { .. } | Self::Wandering { .. } => is_read(request) && !is_consistent_read(request),
+            Self::Pages { .. } => Paging::of(request).is_some(),
+            Self::Lagging { .. } => matches!(request.operation.as_str(), "ListServices" | "DescribeServices"),
             Self::UnprocessedKeys => request.operation == "BatchGetItem",
             _ => true,
+        }
+    }
+
+    /// The name under which the call log knows it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Throttle => "throttle",
+            Self::Refused { .. } => "refused",
+            Self::ServerError { .. } => "server_error",
+            Self::Timeout => "timeout",
+            Self::LostAnswer => "lost_answer",
+            Self::Reset => "reset",
+            Self::TruncatedBody => "truncated_body",
+            Self::HtmlBody { .. } => "html_body",
+            Self::EmptyPage => "empty_page",
+            Self::StaleRead { .. } => "stale_read",
+            Self::Wandering { .. } => "wandering",
+            Self::Pages { .. } => "pages",
+            Self::Without { .. } => "without",
+            Self::Lagging { .. } => "lagging",
+            Self::OtherAccount { .. } => "other_account",
+            Self::UnprocessedKeys => "unprocessed_keys",
+            Self::Denied => "denied",
+            Self::ExpiredToken => "expired_token",
+            Self::UnrecognizedClient => "unrecognized_client",
+            Self::Slow { .. } => "slow",
         }
     }
 
@@ -91,6 +164,11 @@ impl Effect {
     pub fn refusal(&self, caller: &Caller, request: &Request) -> Option<ApiError> {
         match self {
             Self::Throttle => Some(throttled(request)),
+            Self::Refused { status, code, .. } => Some(ApiError::new(*status, code, "The request was refused.")),
+            Self::Pages { fault: PageFault::Expires, .. } => {
+                let follows = Paging::of(request).is_some_and(|paging| paging.follows(&request.input));
+                follows.then(|| pages::expired(request.service))
+            }
             Self::ServerError { status: 503 } => {
                 Some(ApiError::new(503, "ServiceUnavailable", "Service is unavailable."))
             }
@@ -108,6 +186,8 @@ impl Effect {
 pub struct Rule {
     /// The requests that it may hit.
     pub matches: Match,
+    /// Only requests whose input contains this text.
+    pub mentions: Option<String>,
     /// What happens to them.
     pub effect: Effect,
     /// 1.0 hits every matching request.
@@ -123,7 +203,17 @@ pub struct Rule {
 impl Rule {
     /// Hits every matching request until the rules are cleared.
     pub fn always(matches: Match, effect: Effect) -> Self {
-        Self { matches, effect, probability: 1.0, from: None, until: None, remaining: None }
+        Self { matches, mentions: None, effect, probability: 1.0, from: None, until: None, remaining: None }
+    }
+
+    /// Hits each matching request with this probability.
+    pub fn sometimes(probability: f64, matches: Match, effect: Effect) -> Self {
+        Self { probability, ..Self::always(matches, effect) }
+    }
+
+    /// The same for requests alone whose input contains this text.
+    pub fn about(self, text: &str) -> Self {
+        Self { mentions: Some(text.to_owned()), ..self }
     }
 
     /// Hits the next `count` matching requests.
@@ -136,6 +226,7 @@ impl Rule {
             && self.until.is_none_or(|until| now < until)
             && self.remaining != Some(0)
             && self.matches.covers(caller, request)
+            && self.mentions.as_ref().is_none_or(|text| request.input.to_string().contains(text))
             && self.effect.fits(request)
     }
 }
@@ -166,7 +257,9 @@ impl Faults {
     /// How far back reads may be answered from: the wire layer keeps the past that long.
     pub fn longest_staleness(&self) -> Option<SignedDuration> {
         let ages = self.rules.iter().filter_map(|rule| match rule.effect {
-            Effect::StaleRead { by } => Some(SignedDuration::from_secs(i64::from(by))),
+            Effect::StaleRead { by } | Effect::Wandering { up_to: by } => {
+                Some(SignedDuration::from_secs(i64::from(by)))
+            }
             _ => None,
         });
         ages.max()
@@ -205,7 +298,7 @@ fn chance(seed: u64, request: u64, rule: u64) -> f64 {
 
 /// Whether the operation leaves the world as it is.
 pub fn is_read(request: &Request) -> bool {
-    ["Describe", "List", "Get", "BatchGet", "Query", "Scan", "Test"]
+    ["Describe", "List", "Get", "BatchGet", "Lookup", "Query", "Scan", "Test"]
         .iter()
         .any(|prefix| request.operation.starts_with(prefix))
 }
@@ -260,9 +353,9 @@ pub fn leave_unprocessed(output: &mut Value, withheld: Map<String, Value>) {
     }
 }
 
-/// ECS and DynamoDB speak JSON and spell what they share in one way, the XML services in another.
+/// ECS, DynamoDB and CloudTrail speak JSON and spell what they share in one way, the XML services in another.
 fn speaks_json(service: Service) -> bool {
-    matches!(service, Service::Ecs | Service::DynamoDb)
+    matches!(service, Service::Ecs | Service::DynamoDb | Service::CloudTrail)
 }
 
 fn throttled(request: &Request) -> ApiError {
@@ -275,7 +368,9 @@ fn throttled(request: &Request) -> ApiError {
             "The level of configured provisioned throughput for the table was exceeded. Consider \
              increasing your provisioning level with the UpdateTable API.",
         ),
-        Service::DynamoDb | Service::Ecs => ApiError::bad_request("ThrottlingException", "Rate exceeded"),
+        Service::DynamoDb | Service::Ecs | Service::CloudTrail => {
+            ApiError::bad_request("ThrottlingException", "Rate exceeded")
+        }
         Service::Sts | Service::Route53 | Service::Elbv2 => ApiError::bad_request("Throttling", "Rate exceeded"),
     }
 }

@@ -139,7 +139,8 @@ pub(super) struct Dice {
 
 impl Dice {
     pub(super) fn new(seed: u64, serial: u64) -> Self {
-        Self { state: splitmix64(seed ^ splitmix64(serial)) }
+        // Not symmetric: a seed may itself be a mix of a number like the serial.
+        Self { state: splitmix64(splitmix64(seed).rotate_left(32) ^ splitmix64(serial)) }
     }
 
     /// The next letters, drawn from an ASCII alphabet.

@@ -4,6 +4,7 @@
 //! `now` and `seed` are arguments, so one seed replays one history. The wire layer calls it for
 //! every request; scenarios and tests call it directly when a simulated human acts.
 
+pub mod cloudtrail;
 pub mod dynamodb;
 pub mod ecs;
 pub mod elbv2;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use faults::Faults;
 
-/// The five AWS services the simulator speaks.
+/// The six AWS services the simulator speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// Security Token Service (AWS query protocol).
@@ -33,6 +34,8 @@ pub enum Service {
     Route53,
     /// Elastic Load Balancing v2 (AWS query protocol).
     Elbv2,
+    /// CloudTrail (JSON 1.1).
+    CloudTrail,
 }
 
 impl Service {
@@ -44,12 +47,13 @@ impl Service {
             Self::DynamoDb => "dynamodb",
             Self::Route53 => "route53",
             Self::Elbv2 => "elasticloadbalancing",
+            Self::CloudTrail => "cloudtrail",
         }
     }
 
     /// The service that signs with this name.
     pub fn from_signing_name(name: &str) -> Option<Self> {
-        [Self::Sts, Self::Ecs, Self::DynamoDb, Self::Route53, Self::Elbv2]
+        [Self::Sts, Self::Ecs, Self::DynamoDb, Self::Route53, Self::Elbv2, Self::CloudTrail]
             .into_iter()
             .find(|service| service.signing_name() == name)
     }
@@ -70,6 +74,22 @@ impl Caller {
     /// The account's root user in a region: what a simulated human uses.
     pub fn root(account: &str, region: &str) -> Self {
         Self { account: account.to_owned(), region: region.to_owned(), arn: format!("arn:aws:iam::{account}:root") }
+    }
+
+    /// An IAM user of the account.
+    pub fn user(account: &str, region: &str, name: &str) -> Self {
+        Self { arn: format!("arn:aws:iam::{account}:user/{name}"), ..Self::root(account, region) }
+    }
+
+    /// A session of one of the account's roles, such as `alice` in `deploy-role`.
+    pub fn session(account: &str, region: &str, role: &str, name: &str) -> Self {
+        Self { arn: format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"), ..Self::root(account, region) }
+    }
+
+    /// Application Auto Scaling, which sets how many tasks a service wants.
+    pub fn autoscaling(account: &str, region: &str) -> Self {
+        let role = "AWSServiceRoleForApplicationAutoScaling_ECSService";
+        Self::session(account, region, role, "AutoScaling-UpdateService")
     }
 }
 
@@ -101,17 +121,25 @@ pub struct ApiError {
     pub code: String,
     /// The message a person reads.
     pub message: String,
+    /// What the error carries beside the message; only the JSON protocols can show it.
+    pub members: Vec<(&'static str, Value)>,
 }
 
 impl ApiError {
     /// A 400 with this code.
     pub fn bad_request(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into() }
+        Self::new(400, code, message)
     }
 
     /// An error with its own status.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), members: Vec::new() }
+    }
+
+    /// The same error with a further member.
+    pub fn with(mut self, member: &'static str, value: Value) -> Self {
+        self.members.push((member, value));
+        self
     }
 }
 
@@ -129,6 +157,8 @@ pub struct World {
     pub elbv2: BTreeMap<(String, String), elbv2::Elbv2>,
     /// Route 53 by account (it is global).
     pub route53: BTreeMap<String, route53::Route53>,
+    /// What was called, as CloudTrail tells it.
+    pub cloudtrail: cloudtrail::CloudTrail,
     /// Known accounts, roles and the sessions that AssumeRole issued.
     pub sts: sts::Sts,
     /// Scripted misbehaviour.
@@ -155,13 +185,18 @@ impl World {
 }
 
 /// Answers one request and changes the world as AWS would. Faults are applied by the wire layer,
-/// which knows about bytes and delays; this is the honest cloud.
+/// which knows about bytes and delays; this is the honest cloud. CloudTrail tells of what changed.
 pub fn apply(world: &mut World, caller: &Caller, request: &Request, now: Timestamp, seed: u64) -> Answer {
-    match request.service {
+    let answer = match request.service {
         Service::Sts => sts::apply(world, caller, request, now, seed),
         Service::Ecs => ecs::apply(world, caller, request, now, seed),
         Service::DynamoDb => dynamodb::apply(world, caller, request, now, seed),
         Service::Route53 => route53::apply(world, caller, request, now, seed),
         Service::Elbv2 => elbv2::apply(world, caller, request, now, seed),
+        Service::CloudTrail => cloudtrail::apply(world, caller, request, now, seed),
+    };
+    if let Ok(output) = &answer {
+        cloudtrail::record(world, caller, request, output, now, seed);
     }
+    answer
 }

@@ -18,7 +18,8 @@ use super::{Answer, ApiError, Caller, Request, Service, World};
 const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The alphabet of secrets and session tokens.
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// How long a session lasts when the caller does not say, and at most when one role assumes another.
+/// How long a session lasts when the caller does not say, and at most: every simulated role has the
+/// MaxSessionDuration of a role that was made without one.
 const HOUR: i64 = 3_600;
 
 /// The accounts, roles and issued sessions of the simulated world.
@@ -130,12 +131,32 @@ impl Sts {
         Ok(Caller { account: session.account.clone(), region: region.to_owned(), arn: session.arn.clone() })
     }
 
+    /// The access key that CloudTrail names: the one issued last to a session, the account's own else.
+    pub(super) fn access_key(&self, caller: &Caller) -> String {
+        let issued = self.sessions.iter().filter(|(_, session)| session.arn == caller.arn);
+        let last = issued.max_by_key(|(_, session)| session.expires);
+        last.map_or_else(|| caller.account.clone(), |(key, _)| key.clone())
+    }
+
+    /// Makes an issued session another account's: a role whose credentials lead elsewhere.
+    pub fn hand_over(&mut self, access_key: &str, account: &str) {
+        if let Some(session) = self.sessions.get_mut(access_key) {
+            session.arn = session.arn.replace(session.account.as_str(), account);
+            account.clone_into(&mut session.account);
+        }
+    }
+
+    /// Ends every session that was issued so far.
+    pub fn revoke_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
     fn identity(&self, caller: &Caller) -> Value {
         json!({ "Account": caller.account, "Arn": caller.arn, "UserId": self.user_id(caller) })
     }
 
     /// A session's user id is its role's id and its own name; a root user's is the account.
-    fn user_id(&self, caller: &Caller) -> String {
+    pub(super) fn user_id(&self, caller: &Caller) -> String {
         let session = caller.arn.split_once(":assumed-role/").and_then(|(_, session)| session.split_once('/'));
         let role =
             session.and_then(|(role, _)| self.roles.get(&format!("arn:aws:iam::{}:role/{role}", caller.account)));
@@ -183,6 +204,10 @@ fn assume_role(world: &mut World, caller: &Caller, input: &Value, now: Timestamp
             format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.arn),
         ));
     };
+
+    if seconds > HOUR {
+        return Err(members.invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role."));
+    }
 
     let mut dice = Dice::new(seed, world.next_serial());
     let access_key = format!("ASIA{}", dice.letters(BASE32, 16));
@@ -265,6 +290,17 @@ mod tests {
         let mut world = world();
         let refused = assume(&mut world, OTHER, observe(), Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!((refused.status, refused.code.as_str()), (403, "AccessDenied"));
+    }
+
+    #[test]
+    fn a_session_lasts_no_longer_than_its_role_allows() {
+        let mut world = world();
+        for (seconds, refused) in [(899, true), (900, false), (3_600, false), (3_601, true), (43_201, true)] {
+            let mut input = observe();
+            input["DurationSeconds"] = json!(seconds);
+            let answer = assume(&mut world, HOME, input, Timestamp::UNIX_EPOCH);
+            assert_eq!(answer.is_err(), refused, "{seconds} seconds: {answer:?}");
+        }
     }
 
     #[test]

@@ -70,6 +70,13 @@ impl Operand {
             Self::Value(value) => Some(value),
         }
     }
+
+    fn attribute(&self) -> Option<&str> {
+        match self {
+            Self::Path(path) => path.first().map(String::as_str),
+            Self::Value(_) => None,
+        }
+    }
 }
 
 impl Condition {
@@ -91,6 +98,21 @@ impl Condition {
             Self::And(left, right) => left.holds(item) && right.holds(item),
             Self::Or(left, right) => left.holds(item) || right.holds(item),
             Self::Not(inner) => !inner.holds(item),
+        }
+    }
+
+    /// The attributes that it looks at.
+    pub(super) fn attributes(&self) -> Vec<&str> {
+        match self {
+            Self::Exists(path) | Self::NotExists(path) => path.first().map(String::as_str).into_iter().collect(),
+            Self::BeginsWith(left, right) | Self::Compare(left, _, right) => {
+                [left, right].into_iter().filter_map(Operand::attribute).collect()
+            }
+            Self::Between(operand, low, high) => {
+                [operand, low, high].into_iter().filter_map(Operand::attribute).collect()
+            }
+            Self::And(left, right) | Self::Or(left, right) => [left.attributes(), right.attributes()].concat(),
+            Self::Not(inner) => inner.attributes(),
         }
     }
 

@@ -119,6 +119,13 @@ impl DynamoDb {
         let first = partition_wanted(table, &wanted)?;
         let page = Page::read(table, input, &mut placeholders)?;
         placeholders.all_used()?;
+        let keys = table.key_names();
+        let mut filtered = page.filter.iter().flat_map(Condition::attributes);
+        if let Some(key) = filtered.find(|name| keys.iter().any(|key| key == name)) {
+            return Err(validation(format!(
+                "Filter Expression can only contain non-primary key attributes: Primary key attribute: {key}"
+            )));
+        }
 
         let in_partition = table.items.range(first.clone()..).take_while(|(key, _)| key.partition == first.partition);
         let mut matching: Vec<(&ItemKey, &Item)> = in_partition.filter(|(_, item)| wanted.holds(item)).collect();

@@ -76,6 +76,41 @@ fn a_conditional_delete_spares_a_changed_item() {
 }
 
 #[test]
+fn a_failed_condition_shows_the_item_to_who_asks() {
+    let mut world = world();
+    let mut delete = json!({
+        "TableName": "t",
+        "Key": key("a"),
+        "ConditionExpression": "version = :v",
+        "ExpressionAttributeValues": {":v": {"N": "2"}},
+    });
+    assert!(call(&mut world, "DeleteItem", delete.clone()).unwrap_err().members.is_empty());
+    delete["ReturnValuesOnConditionCheckFailure"] = json!("ALL_OLD");
+    let item = json!({"service": {"S": "a"}, "version": {"N": "1"}});
+    assert_eq!(call(&mut world, "DeleteItem", delete.clone()).unwrap_err().members, [("Item", item.clone())]);
+
+    let error = call(&mut world, "TransactWriteItems", json!({"TransactItems": [{"Delete": delete}]})).unwrap_err();
+    let reason = json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed", "Item": item});
+    assert_eq!(error.members, [("CancellationReasons", json!([reason]))]);
+}
+
+#[test]
+fn a_query_does_not_filter_by_its_keys() {
+    let query = |filter: &str| {
+        json!({
+            "TableName": "r",
+            "KeyConditionExpression": "p = :p",
+            "FilterExpression": filter,
+            "ExpressionAttributeValues": {":p": {"S": "p"}},
+        })
+    };
+    let mut world = world();
+    call(&mut world, "Query", query("NOT (color = :p OR shape = :p)")).unwrap();
+    let error = call(&mut world, "Query", query("NOT (color = :p OR s = :p)")).unwrap_err();
+    assert!(error.message.ends_with("Primary key attribute: s"), "{}", error.message);
+}
+
+#[test]
 fn a_put_may_insist_on_being_the_first() {
     let mut world = world();
     let first = "attribute_not_exists(service)";

@@ -4,7 +4,7 @@
 //! checked before anything is written, so that a refused one changes nothing. [`super::apply`] calls it.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::attribute::{Item, ItemKey, item_size, normalise_item};
 use super::expression::{Condition, Placeholders, Update, condition, project, update};
@@ -13,6 +13,7 @@ use super::{Answer, ApiError, Consumed, DynamoDb, Typed, validation};
 
 const LARGEST_ITEM: usize = 400 * 1024;
 const MOST_ACTIONS: usize = 100;
+const CONDITION_FAILED: &str = "The conditional request failed";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -35,6 +36,14 @@ struct Write {
     key: ItemKey,
     action: Action,
     condition: Option<Condition>,
+    /// Whether a failed condition shows the item that it was judged by.
+    shows_item: bool,
+}
+
+/// What becomes of a write.
+enum Judgement {
+    Holds(Outcome),
+    Fails { shown: Option<Item> },
 }
 
 /// What a write does to the item under its key.
@@ -73,17 +82,24 @@ impl Write {
             None => None,
         };
         placeholders.all_used()?;
+        let shows_item = match input.text("ReturnValuesOnConditionCheckFailure")? {
+            None | Some("NONE") => false,
+            Some("ALL_OLD") => true,
+            Some(other) => {
+                return Err(validation(format!("Invalid ReturnValuesOnConditionCheckFailure: {other}")));
+            }
+        };
         let table = input.required("TableName")?.to_owned();
-        Ok(Self { table, key, action, condition })
+        Ok(Self { table, key, action, condition, shows_item })
     }
 
-    /// What the write would do now; None if its condition does not hold.
-    fn outcome(&self, dynamodb: &DynamoDb) -> Result<Option<Outcome>, ApiError> {
+    /// Whether the condition holds now, and what the write would do.
+    fn judge(&self, dynamodb: &DynamoDb) -> Result<Judgement, ApiError> {
         let before = dynamodb.tables.get(&self.table).and_then(|table| table.items.get(&self.key));
         let absent = Item::new();
         let judged = before.unwrap_or(&absent);
         if !self.condition.as_ref().is_none_or(|condition| condition.holds(judged)) {
-            return Ok(None);
+            return Ok(Judgement::Fails { shown: before.filter(|_| self.shows_item).cloned() });
         }
         let after = match &self.action {
             Action::Check => before.cloned(),
@@ -94,7 +110,7 @@ impl Write {
         if after.as_ref().is_some_and(|item| item_size(item) > LARGEST_ITEM) {
             return Err(validation("Item size has exceeded the maximum allowed size"));
         }
-        Ok(Some(Outcome { before: before.cloned(), after }))
+        Ok(Judgement::Holds(Outcome { before: before.cloned(), after }))
     }
 }
 
@@ -137,9 +153,9 @@ impl DynamoDb {
         now: Timestamp,
     ) -> Result<(Write, Outcome, Map<String, Value>), ApiError> {
         let write = Write::read(kind, self, input, now)?;
-        let Some(outcome) = write.outcome(self)? else {
-            let message = "The conditional request failed";
-            return Err(ApiError::bad_request("ConditionalCheckFailedException", message));
+        let outcome = match write.judge(self)? {
+            Judgement::Holds(outcome) => outcome,
+            Judgement::Fails { shown } => return Err(condition_failed(shown)),
         };
         let mut consumed = Consumed::default();
         consumed.write(&write.table, outcome.size());
@@ -180,15 +196,16 @@ impl DynamoDb {
             }
             writes.push(write);
         }
-        let mut outcomes = Vec::new();
+        let mut judgements = Vec::new();
         for write in &writes {
-            outcomes.push(write.outcome(self)?);
+            judgements.push(write.judge(self)?);
         }
-        if outcomes.iter().any(Option::is_none) {
-            return Err(cancelled(&outcomes));
+        if judgements.iter().any(|judgement| matches!(judgement, Judgement::Fails { .. })) {
+            return Err(cancelled(&judgements));
         }
         let mut consumed = Consumed::default();
-        for (write, outcome) in writes.iter().zip(outcomes.into_iter().flatten()) {
+        for (write, judgement) in writes.iter().zip(judgements) {
+            let Judgement::Holds(outcome) = judgement else { continue };
             // A transaction writes everything twice.
             consumed.write(&write.table, outcome.size());
             consumed.write(&write.table, outcome.size());
@@ -217,6 +234,19 @@ impl DynamoDb {
             }
         }
         write.ok_or_else(one_action_each)
+    }
+}
+
+impl Judgement {
+    /// As a cancelled transaction tells it.
+    fn reason(&self) -> Value {
+        match self {
+            Self::Holds(_) => json!({ "Code": "None" }),
+            Self::Fails { shown: None } => json!({ "Code": "ConditionalCheckFailed", "Message": CONDITION_FAILED }),
+            Self::Fails { shown: Some(item) } => {
+                json!({ "Code": "ConditionalCheckFailed", "Message": CONDITION_FAILED, "Item": item })
+            }
+        }
     }
 }
 
@@ -267,11 +297,19 @@ fn reused_token() -> ApiError {
     )
 }
 
-/// The message lists a code for each action; the wire layer makes the reasons of it.
-fn cancelled(outcomes: &[Option<Outcome>]) -> ApiError {
-    let code = |outcome: &Option<Outcome>| if outcome.is_some() { "None" } else { "ConditionalCheckFailed" };
-    let codes: Vec<&str> = outcomes.iter().map(code).collect();
+fn condition_failed(shown: Option<Item>) -> ApiError {
+    let error = ApiError::bad_request("ConditionalCheckFailedException", CONDITION_FAILED);
+    match shown {
+        Some(item) => error.with("Item", Value::Object(item)),
+        None => error,
+    }
+}
+
+/// There is a reason for each action, in their order, and for those that could be carried out `None`.
+fn cancelled(judgements: &[Judgement]) -> ApiError {
+    let reasons: Vec<Value> = judgements.iter().map(Judgement::reason).collect();
+    let codes: Vec<&str> = reasons.iter().filter_map(|reason| reason.get("Code").and_then(Value::as_str)).collect();
     let message =
         format!("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes.join(", "));
-    ApiError::bad_request("TransactionCanceledException", message)
+    ApiError::bad_request("TransactionCanceledException", message).with("CancellationReasons", Value::from(reasons))
 }

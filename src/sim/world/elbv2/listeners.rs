@@ -78,12 +78,6 @@ impl Elbv2 {
             )));
         }
         let port = members.integer("Port", 1..=65_535)?.ok_or_else(|| members.invalid("A listener needs a Port"))?;
-        if self.listeners.values().any(|other| other.load_balancer == balancer_arn && other.port == port) {
-            return Err(ApiError::bad_request(
-                "DuplicateListener",
-                format!("A listener already exists on port {port} of load balancer '{balancer_arn}'"),
-            ));
-        }
         let mut certificates = Vec::new();
         for certificate in members.structures("Certificates")? {
             certificates.push(certificate.required("CertificateArn")?.to_owned());
@@ -92,7 +86,23 @@ impl Elbv2 {
         if is_secure == certificates.is_empty() {
             return Err(members.invalid("A certificate belongs to an HTTPS or TLS listener, and only there"));
         }
+        let policy = is_secure.then_some(members.text("SslPolicy")?.unwrap_or(DEFAULT_POLICY).to_owned());
         let (actions, target_groups) = self.read_actions(members)?;
+        let taken = |other: &&Listener| other.load_balancer == balancer_arn && other.port == port;
+        if let Some(other) = self.listeners.values().find(taken) {
+            let is_the_same = other.protocol == protocol
+                && other.certificates == certificates
+                && other.policy == policy
+                && other.actions == actions;
+            return if is_the_same {
+                Ok(json!({ "Listeners": [other.to_json()] }))
+            } else {
+                Err(ApiError::bad_request(
+                    "DuplicateListener",
+                    format!("A listener already exists on port {port} of load balancer '{balancer_arn}'"),
+                ))
+            };
+        }
         for group in &target_groups {
             if self.balancers_of(group).iter().any(|other| *other != balancer_arn) {
                 return Err(ApiError::bad_request(
@@ -108,7 +118,7 @@ impl Elbv2 {
             protocol: protocol.to_owned(),
             port,
             certificates,
-            policy: is_secure.then_some(members.text("SslPolicy")?.unwrap_or(DEFAULT_POLICY).to_owned()),
+            policy,
             actions,
             target_groups,
         };

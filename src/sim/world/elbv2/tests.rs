@@ -146,7 +146,6 @@ fn a_target_group_in_use_stays_until_its_load_balancer_is_gone() {
     let mut world = World::default();
     let (balancer, group) = (balancer(&mut world, "api"), group(&mut world, "api"));
     let listener = text(&listen(&mut world, &balancer, &group).unwrap(), "/Listeners/0/ListenerArn");
-    refused(listen(&mut world, &balancer, &group), "DuplicateListener");
     let groups = ask(&mut world, "DescribeTargetGroups", json!({"LoadBalancerArn": balancer})).unwrap();
     assert_eq!(text(&groups, "/TargetGroups/0/LoadBalancerArns/0"), balancer);
     refused(ask(&mut world, "DeleteTargetGroup", json!({"TargetGroupArn": group})), "ResourceInUse");
@@ -156,6 +155,16 @@ fn a_target_group_in_use_stays_until_its_load_balancer_is_gone() {
     refused(ask(&mut world, "DescribeListeners", json!({"LoadBalancerArn": balancer})), "LoadBalancerNotFound");
     ask(&mut world, "DeleteTargetGroup", json!({"TargetGroupArn": group})).unwrap();
     refused(ask(&mut world, "DescribeTargetGroups", json!({"TargetGroupArns": [group]})), "TargetGroupNotFound");
+}
+
+#[test]
+fn a_port_is_taken_by_another_listener_and_repeated_by_the_same() {
+    let mut world = World::default();
+    let (balancer, first) = (balancer(&mut world, "api"), group(&mut world, "api"));
+    let made = listen(&mut world, &balancer, &first).unwrap();
+    assert_eq!(listen(&mut world, &balancer, &first).unwrap(), made);
+    let second = group(&mut world, "other");
+    refused(listen(&mut world, &balancer, &second), "DuplicateListener");
 }
 
 #[test]

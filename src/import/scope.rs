@@ -1,0 +1,93 @@
+//! Which of a scope's things are worth a manifest: those that none declares yet.
+//!
+//! Decides what counts as declared: what a manifest of any environment means, however it names it,
+//! and what the items of a StateTable name. The latter is left to the table: with a manifest of its
+//! own it would never be an orphan again. Pure; [`super::reading`] calls it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::core::claims::{self, ClaimIndex};
+use crate::core::desired::Desired;
+use crate::core::identity::{ObjectKey, ScopeKey, Select};
+use crate::core::memory::Memory;
+use crate::core::observation::{Live, Observations};
+use crate::core::world::World;
+use crate::kinds;
+
+/// What becomes of a live thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It gets a manifest.
+    Open,
+    /// A manifest declares it, as part of this application.
+    Declared(Arc<str>),
+    /// It gets none, and a person is told why.
+    LeftOut(String),
+}
+
+/// Scopes that say what is declared in others: tables whose items name things there, and zones
+/// whose records name health checks.
+pub fn witnesses(desired: &Desired, scopes: &BTreeSet<ScopeKey>) -> BTreeSet<ScopeKey> {
+    let tables = desired
+        .tables
+        .iter()
+        .filter(|table| table.pieces.iter().any(|piece| scopes.contains(&piece.scope)))
+        .map(|table| &table.declared.scope);
+    let zones = desired.resources.iter().filter(|declared| scopes.contains(&declared.scope)).filter_map(|declared| {
+        match &declared.select {
+            Select::ReferencedBy(zone, _) => Some(zone),
+            Select::Key(_) | Select::Arn(_) | Select::Alias(_) => None,
+        }
+    });
+    tables.chain(zones).filter(|scope| !scopes.contains(*scope)).cloned().collect()
+}
+
+/// Where every thing of a scope stands.
+pub fn standings(
+    desired: &Desired,
+    scope: &ScopeKey,
+    observations: &Observations,
+    now: Timestamp,
+) -> Vec<(Arc<Live>, Standing)> {
+    let memory = Memory::default();
+    let world = World { observations, memory: &memory, now };
+    let Ok(reading) = world.reading(scope) else { return Vec::new() };
+    let mut declared: BTreeMap<ObjectKey, Arc<str>> = BTreeMap::new();
+    for known in desired.resources.iter().filter(|known| known.scope == *scope) {
+        // A record that is not there, or refers to no check, names none.
+        let Ok(ask) = world.resolve(&known.ask()) else { continue };
+        declared.extend(reading.find(&ask).into_iter().map(|live| (live.key.clone(), known.application.clone())));
+    }
+    let watched = desired.tables.iter().find(|table| table.declared.scope == *scope);
+    let claims = claims(desired, &world);
+    let standing = |live: &Live| {
+        if let Some(application) = declared.get(&live.key) {
+            return Standing::Declared(application.clone());
+        }
+        if let Some(table) = watched {
+            return Standing::LeftOut(format!("items that the StateTable {} watches", table.declared.name));
+        }
+        if claims.parents(scope, live).next().is_some() {
+            return Standing::LeftOut("things that the items of a StateTable name".to_owned());
+        }
+        match kinds::find(live.key.kind).and_then(|entry| entry.import.as_ref()) {
+            Some(_) => Standing::Open,
+            None => Standing::LeftOut(format!("a {}, which cannot be imported", live.key.kind)),
+        }
+    };
+    reading.objects.values().map(|live| (live.clone(), standing(live))).collect()
+}
+
+/// What the items of all tables name that were read.
+fn claims(desired: &Desired, world: &World<'_>) -> ClaimIndex {
+    let mut index = ClaimIndex::default();
+    for table in &desired.tables {
+        if let Ok(reading) = world.reading(&table.declared.scope) {
+            index.add(&claims::read(table, reading));
+        }
+    }
+    index
+}
