@@ -1,7 +1,7 @@
 //! The trail: what was changed in an account and region lately, and by whom, as CloudTrail tells it.
 //!
-//! Decides who acted, in the words of a person, and which things an event names. Never decides what
-//! an event caused: [`crate::engine::attribution`] does. An event's parameters may hold secrets, so
+//! Decides who acted, in the words of a person, and which things a call is about: by the place where
+//! it names them, never by mere mention. Never decides what an event caused: [`crate::engine::attribution`] does. An event's parameters may hold secrets, so
 //! an [`Event`] has no `Debug` and is not kept beyond one look.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_sdk_cloudtrail::types::{self, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::allow_list::CLOUDTRAIL_LOOKUP_EVENTS;
@@ -18,21 +18,29 @@ use crate::kinds::dns_record::name;
 
 /// The largest page, and how many of them are read of one window.
 const PAGE: i32 = 50;
-const PAGES: usize = 20;
+const PAGES: usize = 80;
 /// How many events that is.
-pub const MOST: usize = 1_000;
+pub const MOST: usize = 4_000;
 /// The longest name of an actor, in characters.
 const LONGEST: usize = 200;
 
-/// The services whose changes moored asks about, as events name them.
-const SOURCES: [&str; 3] = ["ecs.amazonaws.com", "elasticloadbalancing.amazonaws.com", "route53.amazonaws.com"];
+/// ECS, as events name it.
+pub const ECS: &str = "ecs.amazonaws.com";
+/// Elastic Load Balancing, as events name it.
+pub const BALANCING: &str = "elasticloadbalancing.amazonaws.com";
+/// Route 53, as events name it.
+pub const ROUTE_53: &str = "route53.amazonaws.com";
+/// The services whose changes moored asks about.
+const SOURCES: [&str; 3] = [ECS, BALANCING, ROUTE_53];
+/// The API of classic load balancers: the same source and the same names, of other things.
+const CLASSIC: &str = "2012-06-01";
 
 /// What changed in one window of time.
 pub struct Events {
     /// The events of services that moored reads, newest first.
     pub events: Vec<Event>,
-    /// Whether these are all: if not, the window has older ones.
-    pub whole: bool,
+    /// From then on these are all: the beginning of the window, or later if it has too many.
+    pub since: Timestamp,
 }
 
 /// One successful call that changed something.
@@ -45,8 +53,12 @@ pub struct Event {
     pub at: Timestamp,
     /// Who called: a user, `role/session`, `root`, or an AWS service.
     pub actor: Arc<str>,
-    /// Every text of its resources, parameters and answer.
-    pub mentions: BTreeSet<String>,
+    /// The ECS service that it is about: its cluster and its name.
+    pub service: Option<(String, String)>,
+    /// The health check that it is about.
+    pub check: Option<String>,
+    /// The load balancers and target groups that it is about.
+    pub arns: BTreeSet<String>,
     /// The records that a batch changed.
     pub records: Vec<RecordChange>,
 }
@@ -57,6 +69,8 @@ pub struct RecordChange {
     pub action: String,
     /// The zone's key for the record: `name|TYPE|set`.
     pub key: String,
+    /// The id of its zone.
+    pub zone: Option<String>,
 }
 
 /// Reads the changes of a window, as far as [`MOST`] events back.
@@ -65,6 +79,7 @@ pub async fn lookup(context: &ReadContext, from: Timestamp, until: Timestamp) ->
     // Both members are set, so that it is always built; without it there would only be more events.
     let only: Option<Vec<LookupAttribute>> = changes.build().ok().map(|only| vec![only]);
     let mut events = Vec::new();
+    let mut oldest = until;
     let mut position: Option<String> = None;
     for _ in 0..PAGES {
         let request = context.clients.cloudtrail.lookup_events();
@@ -76,80 +91,135 @@ pub async fn lookup(context: &ReadContext, from: Timestamp, until: Timestamp) ->
             .set_next_token(position);
         let page = context.call(&CLOUDTRAIL_LOOKUP_EVENTS, request.send()).await?;
         events.extend(page.events().iter().filter_map(Event::read));
+        oldest = page.events().iter().filter_map(time).fold(oldest, Timestamp::min);
         position = page.next_token().filter(|token| !token.is_empty()).map(str::to_owned);
         if position.is_none() {
-            return Ok(Events { events, whole: true });
+            return Ok(Events { events, since: from });
         }
     }
-    Ok(Events { events, whole: false })
+    // Others may have been in the same second.
+    Ok(Events { events, since: oldest.saturating_add(SignedDuration::from_secs(1)).unwrap_or(oldest) })
+}
+
+fn time(told: &types::Event) -> Option<Timestamp> {
+    told.event_time().and_then(|time| Timestamp::from_second(time.secs()).ok())
 }
 
 impl Event {
     /// An event that may have changed something that moored reads.
     fn read(told: &types::Event) -> Option<Self> {
         let source = told.event_source().filter(|source| SOURCES.contains(source))?;
-        let at = told.event_time().and_then(|time| Timestamp::from_second(time.secs()).ok())?;
         let whole: Value =
             told.cloud_trail_event().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let named = told.resources().iter().filter_map(|resource| resource.resource_name());
-        Self::of(told.event_name()?, source, at, told.username(), named, &whole)
+        Self::of(told.event_name()?, source, time(told)?, told.username(), &whole)
     }
 
-    fn of<'a>(
-        name: &str,
-        source: &str,
-        at: Timestamp,
-        username: Option<&str>,
-        named: impl Iterator<Item = &'a str>,
-        whole: &Value,
-    ) -> Option<Self> {
+    fn of(name: &str, source: &str, at: Timestamp, username: Option<&str>, whole: &Value) -> Option<Self> {
         // CloudTrail tells of calls that were refused, too.
-        if whole.get("errorCode").is_some_and(|code| !code.is_null()) {
+        let was_refused = whole.get("errorCode").is_some_and(|code| !code.is_null());
+        let is_classic = source == BALANCING && text(whole, "/apiVersion") == Some(CLASSIC);
+        if was_refused || is_classic {
             return None;
         }
-        let mut mentions: BTreeSet<String> = named.map(str::to_owned).collect();
-        for side in ["requestParameters", "responseElements"] {
-            collect(whole.get(side).unwrap_or(&Value::Null), &mut mentions);
-        }
+        let is_of = |service: &str| source == service;
         Some(Self {
             name: plain(name).into(),
             source: source.to_owned(),
             at,
             actor: plain(&actor(whole, username)).into(),
-            mentions,
-            records: records(whole),
+            service: if is_of(ECS) { service(whole) } else { None },
+            check: if is_of(ROUTE_53) { check(whole) } else { None },
+            arns: if is_of(BALANCING) { balancing(whole) } else { BTreeSet::new() },
+            records: if is_of(ROUTE_53) { records(whole) } else { Vec::new() },
         })
     }
 
     /// An event as a trail delivers it, for tests of what is made of it.
     #[cfg(test)]
     pub(crate) fn from_whole(whole: &Value) -> Option<Self> {
-        let text = |member: &str| whole.get(member).and_then(Value::as_str);
-        let at = text("eventTime")?.parse().ok()?;
-        Self::of(text("eventName")?, text("eventSource")?, at, None, std::iter::empty(), whole)
+        let at = text(whole, "/eventTime")?.parse().ok()?;
+        Self::of(text(whole, "/eventName")?, text(whole, "/eventSource")?, at, None, whole)
     }
 }
 
-/// Every text in a value. The JSON reader has bounded the depth.
-fn collect(value: &Value, into: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => {
-            into.insert(text.clone());
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, into)),
-        Value::Object(members) => members.values().for_each(|member| collect(member, into)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+/// The text at this place, if there is any.
+fn text<'a>(whole: &'a Value, place: &str) -> Option<&'a str> {
+    whole.pointer(place).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The last part of an ARN, a path, or a name.
+fn bare(text: &str) -> String {
+    text.rsplit('/').next().unwrap_or(text).to_owned()
+}
+
+/// The ECS service that a call is about: its cluster and its name.
+fn service(whole: &Value) -> Option<(String, String)> {
+    const ARNS: [&str; 5] = [
+        "/responseElements/service/serviceArn",
+        "/requestParameters/service",
+        "/requestParameters/serviceArn",
+        "/requestParameters/serviceDeploymentArn",
+        "/requestParameters/resourceArn",
+    ];
+    if let Some(found) = ARNS.iter().filter_map(|place| text(whole, place)).find_map(in_service_arn) {
+        return Some(found);
     }
+    let name = text(whole, "/requestParameters/service").or_else(|| text(whole, "/requestParameters/serviceName"))?;
+    let cluster = text(whole, "/requestParameters/cluster")
+        .or_else(|| text(whole, "/responseElements/service/clusterArn"))
+        // What ECS takes where nobody says.
+        .unwrap_or("default");
+    Some((bare(cluster), bare(name)))
+}
+
+/// Cluster and service in the ARN of a service or of its deployment. ARNs of long ago lack the cluster.
+fn in_service_arn(arn: &str) -> Option<(String, String)> {
+    let mut parts = arn.splitn(6, ':').nth(5)?.split('/');
+    parts.next().filter(|kind| matches!(*kind, "service" | "service-deployment"))?;
+    Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
+}
+
+/// The health check that a call is about. A calculated one also names its children, which it is not about.
+fn check(whole: &Value) -> Option<String> {
+    let places = ["/requestParameters/healthCheckId", "/responseElements/healthCheck/id"];
+    let tagged = || text(whole, "/requestParameters/resourceId").filter(|_| tags_a_check(whole));
+    places.iter().find_map(|place| text(whole, place)).or_else(tagged).map(bare)
+}
+
+fn tags_a_check(whole: &Value) -> bool {
+    text(whole, "/requestParameters/resourceType").is_none_or(|kind| kind == "healthcheck")
+}
+
+/// The load balancers and target groups that a call is about. A listener belongs to its balancer; a
+/// group that it forwards to is not what the call is about.
+fn balancing(whole: &Value) -> BTreeSet<String> {
+    let list = |place: &str| whole.pointer(place).and_then(Value::as_array).into_iter().flatten();
+    let asked = ["loadBalancerArn", "targetGroupArn"];
+    let asked = asked.iter().filter_map(|member| text(whole, &format!("/requestParameters/{member}")));
+    let tagged = list("/requestParameters/resourceArns").filter_map(Value::as_str);
+    let answered = [("loadBalancers", "loadBalancerArn"), ("targetGroups", "targetGroupArn")];
+    let answered = answered.iter().flat_map(|(things, arn)| {
+        list(&format!("/responseElements/{things}")).filter_map(move |thing| thing.get(*arn)?.as_str())
+    });
+    let listener = text(whole, "/requestParameters/listenerArn").and_then(balancer_of);
+    asked.chain(tagged).chain(answered).map(str::to_owned).chain(listener).collect()
+}
+
+/// The ARN of the balancer that a listener belongs to.
+fn balancer_of(listener: &str) -> Option<String> {
+    let (head, tail) = listener.split_once(":listener/")?;
+    let (balancer, _) = tail.rsplit_once('/')?;
+    Some(format!("{head}:loadbalancer/{balancer}"))
 }
 
 /// The record changes of a batch, in the spelling of the zone's keys.
 fn records(whole: &Value) -> Vec<RecordChange> {
     let changes = whole.pointer("/requestParameters/changeBatch/changes").and_then(Value::as_array);
+    let zone = text(whole, "/requestParameters/hostedZoneId").map(bare);
     let changed = |change: &Value| {
-        let text = |pointer: &str| change.pointer(pointer).and_then(Value::as_str);
-        let (record, kind) = (text("/resourceRecordSet/name")?, text("/resourceRecordSet/type")?);
-        let key = name::record_key(record, kind, text("/resourceRecordSet/setIdentifier"));
-        Some(RecordChange { action: text("/action")?.to_ascii_uppercase(), key })
+        let (record, kind) = (text(change, "/resourceRecordSet/name")?, text(change, "/resourceRecordSet/type")?);
+        let key = name::record_key(record, kind, text(change, "/resourceRecordSet/setIdentifier"));
+        Some(RecordChange { action: text(change, "/action")?.to_ascii_uppercase(), key, zone: zone.clone() })
     };
     changes.into_iter().flatten().filter_map(changed).collect()
 }
@@ -237,9 +307,67 @@ mod tests {
     fn the_records_of_a_batch_are_spelled_as_the_zone_keys_them() {
         let set = json!({ "name": "\\052.Example.COM.", "type": "CNAME", "tTL": 60, "setIdentifier": "blue" });
         let change = json!({ "action": "DELETE", "resourceRecordSet": set });
-        let whole = json!({ "requestParameters": { "changeBatch": { "changes": [change, { "action": "UPSERT" }] } } });
+        let batch = json!({ "changes": [change, { "action": "UPSERT" }] });
+        let whole = json!({ "requestParameters": { "hostedZoneId": "/hostedzone/Z1", "changeBatch": batch } });
         let records = records(&whole);
         assert_eq!(records.len(), 1, "a change without a record is none");
         assert_eq!((records[0].action.as_str(), records[0].key.as_str()), ("DELETE", "*.example.com|CNAME|blue"));
+        assert_eq!(records[0].zone.as_deref(), Some("Z1"));
+    }
+
+    #[test]
+    fn a_call_is_about_the_service_that_it_asks_for_in_the_cluster_that_it_asks_for() {
+        let about = |request: Value, answer: Value| {
+            service(&json!({ "requestParameters": request, "responseElements": answer }))
+        };
+        let this = |cluster: &str| Some((cluster.to_owned(), "api".to_owned()));
+        let arn = |resource: &str| format!("arn:aws:ecs:eu-west-1:111122223333:{resource}");
+        assert_eq!(about(json!({ "service": "api", "cluster": arn("cluster/one") }), Value::Null), this("one"));
+        assert_eq!(about(json!({ "service": arn("service/one/api"), "cluster": "x" }), Value::Null), this("one"));
+        assert_eq!(about(json!({ "service": arn("service/api") }), Value::Null), this("default"), "an ARN of long ago");
+        let made = json!({ "service": { "clusterArn": arn("cluster/one") } });
+        assert_eq!(about(json!({ "serviceName": "api" }), made), this("one"));
+        assert_eq!(about(json!({ "resourceArn": arn("service/one/api") }), Value::Null), this("one"));
+        assert_eq!(
+            about(json!({ "serviceDeploymentArn": arn("service-deployment/one/api/1") }), Value::Null),
+            this("one")
+        );
+        assert_eq!(about(json!({ "resourceArn": arn("task-set/one/api/1") }), Value::Null), None);
+        assert_eq!(about(json!({ "cluster": "one", "group": "service:api" }), Value::Null), None);
+    }
+
+    #[test]
+    fn a_call_is_about_a_balancer_by_its_listener_and_not_about_the_group_that_gets_the_traffic() {
+        let arn = |resource: &str| format!("arn:aws:elasticloadbalancing:eu-west-1:111122223333:{resource}");
+        let about = |request: Value| {
+            let arns = balancing(&json!({ "requestParameters": request, "responseElements": null }));
+            arns.into_iter().collect::<Vec<String>>()
+        };
+        let group = arn("targetgroup/api/1");
+        let forward = json!([{ "type": "forward", "targetGroupArn": group }]);
+        let modified = about(json!({ "listenerArn": arn("listener/app/api/1/2"), "defaultActions": forward }));
+        assert_eq!(modified, [arn("loadbalancer/app/api/1")]);
+        assert_eq!(about(json!({ "targetGroupArn": group })), [group.clone()]);
+        assert_eq!(about(json!({ "resourceArns": [group], "tags": [] })), [group]);
+    }
+
+    #[test]
+    fn a_call_is_about_a_check_and_not_about_its_children() {
+        let about = |request: Value| check(&json!({ "requestParameters": request }));
+        let parent = json!({ "healthCheckId": "parent", "childHealthChecks": ["child"] });
+        assert_eq!(about(parent).as_deref(), Some("parent"));
+        let tagged = |kind: &str| about(json!({ "resourceType": kind, "resourceId": "x" }));
+        assert_eq!((tagged("healthcheck").as_deref(), tagged("hostedzone")), (Some("x"), None));
+    }
+
+    #[test]
+    fn a_call_to_classic_load_balancers_is_about_other_things() {
+        let mut whole = json!({
+            "eventName": "DeleteLoadBalancer", "eventSource": BALANCING, "eventTime": "2026-11-20T10:00:00Z",
+            "apiVersion": "2015-12-01", "requestParameters": { "loadBalancerArn": "arn:lb" },
+        });
+        assert!(Event::from_whole(&whole).is_some_and(|event| event.arns.contains("arn:lb")));
+        whole["apiVersion"] = json!("2012-06-01");
+        assert!(Event::from_whole(&whole).is_none());
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::render::{clean, moment, styled};
 use crate::core::identity::spoken;
-use crate::core::record::{Attributed, Change, What};
+use crate::core::record::{Attributed, Change, FieldChange, MORE, What};
 
 const BOLD: Style = Style::new().bold();
 
@@ -58,10 +58,16 @@ fn one(change: &Change, text: &mut String) {
         let _ = writeln!(text, "            {}", styled(DIM, clean(&change.object)));
     }
     for field in &change.fields {
-        let _ =
-            writeln!(text, "            {}: {} → {}", clean(&field.path), value(&field.before), value(&field.after));
+        let _ = writeln!(text, "            {}", line(field));
     }
     let _ = writeln!(text, "            {}", who(&change.attributed));
+}
+
+fn line(field: &FieldChange) -> String {
+    if &*field.path == MORE {
+        return format!("{MORE} and {} more", value(&field.after));
+    }
+    format!("{}: {} → {}", clean(&field.path), value(&field.before), value(&field.after))
 }
 
 fn who(attributed: &Attributed) -> String {
@@ -95,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::core::identity::ScopeKey;
-    use crate::core::record::{Attribution, FieldChange};
+    use crate::core::record::Attribution;
 
     fn change(what: What, attributed: Attributed) -> Change {
         let at = |second| Timestamp::from_second(second).unwrap();
@@ -108,11 +114,14 @@ mod tests {
             key: "a\u{1b}[31m.example.com|A|".into(),
             object: "example.com/a".into(),
             what,
-            fields: vec![FieldChange {
-                path: "values".into(),
-                before: Json::Null,
-                after: serde_json::json!(["192.0.2.1", "\u{202e}"]),
-            }],
+            fields: vec![
+                FieldChange {
+                    path: "values".into(),
+                    before: Json::Null,
+                    after: serde_json::json!(["192.0.2.1", "\u{202e}"]),
+                },
+                FieldChange { path: MORE.into(), before: Json::Null, after: 7.into() },
+            ],
             attributed,
         }
     }
@@ -131,6 +140,7 @@ mod tests {
         for line in [
             "changed   DnsRecord a\\u{1b}[31m.example.com A  hosted_zone/111122223333/global/example.com",
             "values: (not set) → [192.0.2.1, \\u{202e}]",
+            "… and 7 more",
             "by alice (Change at 00:00:42Z)",
             "by: not known yet",
         ] {

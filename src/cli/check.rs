@@ -53,6 +53,7 @@ impl Check {
         let mut watch = Watch::new(state.memory, state.history);
         watch.declare(desired);
         let started = clock.now();
+        watch.mind_holds(started);
         // A filter by environment saves calls where nothing can be left over.
         let index = watch.index.clone();
         let shown = |scope: &ScopeKey| {
@@ -62,7 +63,9 @@ impl Check {
         // What looks left over may be needed by another environment.
         let may_be_shared = !watch.parents().is_empty();
         setup::pass(&mut watch, &parts.shared, |scope| may_be_shared || shown(scope))?;
-        let snapshot = watch.evaluate(clock.now());
+        watch.evaluate(clock.now());
+        watch.attribute(clock.now());
+        let snapshot = watch.snapshot().unwrap_or_default();
         if !Report::matches_anything(&snapshot, &watch.index, &filter) {
             bail!(
                 "nothing that is declared or found matches these filters; see `moored expected` for what is declared"

@@ -195,7 +195,11 @@ fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16) -> Stri
         let scope = clean(&reach.scope.to_string());
         format!("{scope} was read last at {}: what changed since is not known", moment(reach.read_at))
     });
-    few(late).into_iter().chain(few(quiet)).for_each(|line| say(CAUTION, line));
+    let unseen = answer.recorded.iter().filter(|reach| reach.unseen > 0).map(|reach| {
+        let scope = clean(&reach.scope.to_string());
+        format!("{} thing(s) of {scope} were lacking at its last reading, and nothing proves them gone", reach.unseen)
+    });
+    few(late).into_iter().chain(few(quiet)).chain(few(unseen)).for_each(|line| say(CAUTION, line));
     page
 }
 
@@ -222,10 +226,15 @@ mod tests {
     }
 
     fn page_of(reaches: &[(i64, i64)]) -> String {
+        page_with(reaches, 0)
+    }
+
+    fn page_with(reaches: &[(i64, i64)], unseen: u64) -> String {
         let recorded = (0..).zip(reaches).map(|(number, (begins, read_at))| Reach {
             scope: ScopeKey::parse(&format!("hosted_zone/111122223333/global/zone{number}")).unwrap(),
             begins: at(*begins),
             read_at: at(*read_at),
+            unseen,
         });
         let answer = Answer { changes: Vec::new(), more_changes: false, recorded: recorded.collect(), matched: true };
         anstream::adapter::strip_str(&page(&answer, at(100), at(200), 10)).to_string()
@@ -239,6 +248,13 @@ mod tests {
         assert!(page.contains("zone0 begins at 1970-01-01 02:00:00Z: what changed before is not known"), "{page}");
         assert!(page.contains("zone1 was read last at 1970-01-01 02:30:00Z"), "{page}");
         assert!(page_of(&[]).contains("nothing is recorded"));
+    }
+
+    #[test]
+    fn what_the_last_reading_lacked_without_proof_is_counted() {
+        let page = page_with(&[(50, 199)], 3);
+        assert!(page.contains("3 thing(s) of hosted_zone/111122223333/global/zone0 were lacking"), "{page}");
+        assert!(!page_of(&[(50, 199)]).contains("lacking"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::store::hold;
 /// Set the findings of an application aside while somebody works on it, for an hour at most
 ///
 /// They are shown as ignored, with the reason and who said it, and count as findings again as soon
-/// as the hold is over. Without --app the holds in force are listed.
+/// as the hold is over. With --list the holds in force are listed.
 #[derive(Debug, Args)]
 pub struct HoldCommand {
     /// The application (its `app` label)
@@ -36,7 +36,7 @@ pub struct HoldCommand {
     #[arg(long, requires = "app", conflicts_with = "reason")]
     end: bool,
     /// List the holds in force
-    #[arg(long, conflicts_with = "app")]
+    #[arg(long, conflicts_with_all = ["app", "environment", "reason"])]
     list: bool,
     /// The daemon's state file
     #[arg(long, value_name = "PATH", env = "MOORED_STATE")]

@@ -73,7 +73,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// One JSON answer. Redirects are not followed: the token is for this server alone.
+    /// One JSON answer. Redirects are not followed and no proxy is borrowed from the environment: the
+    /// token is for this server alone.
     pub fn get(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<serde_json::Value> {
         let base = self.server.as_deref().context("give the daemon's --server")?;
         let url = format!("{}{path}", base.trim_end_matches('/'));
@@ -98,6 +99,7 @@ impl Server {
         runtime.block_on(async {
             let client = reqwest::Client::builder()
                 .timeout(Duration::from_secs(10))
+                .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()?;
             let mut request = request(&client);

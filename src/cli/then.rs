@@ -96,6 +96,10 @@ impl Then<'_> {
             let redactor = Redactor::new(&store::key::ephemeral_key()?);
             match setup::load(self.manifests, &redactor) {
                 Ok((_, desired)) => query = query.declared(filter, &desired, &Index::new(&desired)),
+                // They alone say what lives where: without them this would be another question.
+                Err(reason) if !filter.environments.is_empty() || !filter.labels.is_empty() => {
+                    return Err(reason.context("--environment needs the manifests, and they cannot be read"));
+                }
                 // Broken manifests are no reason not to say what was there before them.
                 Err(_) => anstream::eprintln!("warning: without manifests only the cloud's own names are known"),
             }

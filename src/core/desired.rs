@@ -255,6 +255,14 @@ pub struct InventoryRules {
     pub decides: bool,
 }
 
+impl InventoryRules {
+    /// Changes when the rules do (FNV-1a). Nothing in them is secret, so that it needs no key.
+    pub fn digest(&self) -> u64 {
+        let text = format!("{self:?}");
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
 /// What may come and go in an inventory's scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
@@ -319,6 +327,6 @@ pub struct Desired {
     pub ignores: Vec<Arc<Ignore>>,
     /// One per root.
     pub revisions: Vec<Revision>,
-    /// Roots of which no revision was ever accepted: what they declare is not known.
+    /// Roots of which no revision is in force: what they declare is not known.
     pub unread_roots: Vec<Arc<str>>,
 }

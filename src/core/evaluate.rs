@@ -97,6 +97,7 @@ struct Outcome {
     unknown: Vec<Unknown>,
     unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
     wanted: BTreeSet<ScopeKey>,
+    scan_after: Option<Timestamp>,
     unsteady: BTreeMap<Name, (Timestamp, i64)>,
     census: BTreeMap<(Arc<str>, Arc<str>), CensusMemory>,
     /// Live things that nobody declares; `None` where not everything was listed.
@@ -190,6 +191,10 @@ fn depends(scope: &ScopeKey, index: &Index, changed: &BTreeSet<ScopeKey>) -> boo
         return true;
     }
     let Some(home) = index.scopes.get(scope) else { return false };
+    if !home.inventories.is_empty() && changed.iter().any(|other| other.kind == ScopeKind::Table) {
+        // An item may name what nobody declares.
+        return true;
+    }
     if !home.tables.is_empty() {
         // A table's orphans depend on its parents, its pieces, and everything that may refer to them.
         return changed.iter().any(|other| {
@@ -304,6 +309,7 @@ impl Outcome {
             *self.unchecked.entry((environment.clone(), why)).or_default() += 1;
         }
         self.wanted.extend(unit.wanted);
+        self.scan_after = self.scan_after.max(unit.scan_after);
         if let Some(since) = unit.unsteady {
             self.unsteady.insert((environment.clone(), kind, name.clone()), since);
         }
@@ -351,6 +357,7 @@ impl Evaluation {
     /// Adds up the outcomes: memory of findings, events, asks and the snapshot.
     fn conclude(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
         self.remember_findings(input, previous);
+        let mut orphaned = self.of_unread_roots(input);
         let mut snapshot =
             Snapshot { at: input.now, revisions: input.desired.revisions.clone(), ..Snapshot::default() };
         for (scope, outcome) in &self.outcomes {
@@ -368,6 +375,7 @@ impl Evaluation {
             snapshot.undeclared.extend(outcome.undeclared.map(|count| (scope.clone(), count)));
             self.recheck_at = [self.recheck_at, outcome.recheck_at].into_iter().flatten().min();
         }
+        snapshot.findings.append(&mut orphaned);
         snapshot.findings.sort_by(|a, b| a.by_urgency(b));
         snapshot.unknown.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
         snapshot.converging.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
@@ -415,15 +423,37 @@ impl Evaluation {
                 expires: ignore.expires(),
             })
             .collect();
+        let scan_after = self.outcomes.values().filter_map(|outcome| outcome.scan_after).max();
         let claims = self.claims.values().flatten().flat_map(|tables| tables.iter().flatten());
-        self.asks = questions::next(input, &self.memory, claims, &snapshot, &self.wanted);
+        self.asks = questions::next(input, &self.memory, claims, &snapshot, &self.wanted, scan_after);
         self.snapshot = Arc::new(snapshot);
+    }
+
+    /// Findings that nothing in force speaks of, while a root that may have declared their things
+    /// is not in force: they are held, and shown.
+    fn of_unread_roots(&self, input: &Input<'_>) -> Vec<Arc<Finding>> {
+        if input.desired.unread_roots.is_empty() {
+            return Vec::new();
+        }
+        let mut held = Vec::new();
+        for (scope, memory) in &self.memory.scopes {
+            let outcome = self.outcomes.get(scope);
+            let said = outcome.into_iter().flat_map(|outcome| {
+                let ignored = outcome.ignored.iter().map(|ignored| &ignored.finding.key);
+                outcome.findings.iter().map(|finding| &finding.key).chain(ignored)
+            });
+            let said: BTreeSet<&FindingKey> = said.collect();
+            let unsaid = memory.findings.values().filter(|finding| !said.contains(&finding.key));
+            held.extend(unsaid.map(|finding| Arc::new(Finding { held: true, ..(**finding).clone() })));
+        }
+        held
     }
 
     /// Open findings (ignored ones too) become memory; what changed becomes events. A scope that
     /// is no longer declared takes its findings with it.
     fn remember_findings(&mut self, input: &Input<'_>, previous: Option<&Evaluation>) {
-        for scope in input.memory.scopes.keys().filter(|scope| !self.outcomes.contains_key(scope)) {
+        let partial = !input.desired.unread_roots.is_empty();
+        for scope in input.memory.scopes.keys().filter(|scope| !partial && !self.outcomes.contains_key(scope)) {
             if let Some(gone) = self.memory.scopes.remove(scope) {
                 self.events.extend(gone.findings.values().cloned().map(Event::Ended));
             }
@@ -436,12 +466,19 @@ impl Evaluation {
         for (scope, outcome) in self.outcomes.iter().filter(|(scope, outcome)| !kept(scope, outcome)) {
             let home = input.index.scopes.get(scope);
             let before = input.memory.scopes.get(scope);
-            let open: BTreeMap<FindingKey, Arc<Finding>> = outcome
+            let mut open: BTreeMap<FindingKey, Arc<Finding>> = outcome
                 .findings
                 .iter()
                 .chain(outcome.ignored.iter().map(|ignored| &ignored.finding))
                 .map(|finding| (finding.key.clone(), finding.clone()))
                 .collect();
+            if partial {
+                let known = before.into_iter().flat_map(|before| before.findings.values());
+                for finding in known.filter(|finding| !is_declared(finding, input.index)) {
+                    let held = || Arc::new(Finding { held: true, ..(**finding).clone() });
+                    open.entry(finding.key.clone()).or_insert_with(held);
+                }
+            }
             let declared: BTreeMap<_, _> = home
                 .into_iter()
                 .flat_map(|home| &home.resources)
@@ -486,6 +523,15 @@ impl Evaluation {
     }
 }
 
+/// Whether a manifest in force declares what a finding is about: then its end is a proven one.
+fn is_declared(finding: &Finding, index: &Index) -> bool {
+    let home = index.scopes.get(&finding.scope);
+    home.into_iter().flat_map(|home| &home.resources).any(|declared| {
+        let key = &finding.key;
+        declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
+    })
+}
+
 /// What a mass loss left behind belongs to the mass loss: the group of a missing thing that is
 /// itself in another group joins that one.
 fn gather(findings: &mut [Arc<Finding>]) {
@@ -499,6 +545,18 @@ fn gather(findings: &mut [Arc<Finding>]) {
             ((key.environment.clone(), this), finding.root.clone())
         })
         .collect();
+    // A vanished thing is the root of what it left behind.
+    let led: BTreeSet<(Arc<str>, Root)> = findings
+        .iter()
+        .filter(|finding| finding.key.drift == Drift::Orphaned)
+        .map(|finding| (finding.key.environment.clone(), finding.root.clone()))
+        .collect();
+    for finding in findings.iter_mut().filter(|finding| finding.key.drift == Drift::Vanished) {
+        let this = Root { kind: finding.key.kind.clone(), name: finding.key.name.clone() };
+        if led.contains(&(finding.key.environment.clone(), this.clone())) {
+            Arc::make_mut(finding).root = this;
+        }
+    }
     if roots.is_empty() {
         return;
     }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::drift::Finding;
+use super::visible::is_hidden;
 
 /// The longest that one hold may last.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
@@ -42,11 +43,11 @@ impl Hold {
         from: Timestamp,
         length: SignedDuration,
     ) -> Result<Self, String> {
-        for (what, text) in [("the application", application), ("the reason", reason)] {
+        for (what, text) in [("the application", application), ("the reason", reason), ("who holds it", by)] {
             if text.trim().is_empty() {
                 return Err(format!("{what} is empty: who reads the report will ask for it"));
             }
-            if text.chars().any(char::is_control) || text.chars().count() > 253 {
+            if text.chars().any(is_hidden) || text.chars().count() > 253 {
                 return Err(format!("{what} must be one line of at most 253 characters"));
             }
         }
@@ -66,7 +67,7 @@ impl Hold {
 
     /// Whether it is in force.
     pub fn holds(&self, now: Timestamp) -> bool {
-        self.from <= now && now < self.until
+        self.from <= now && now < self.until && self.until.duration_since(self.from) <= LONGEST
     }
 
     /// Whether it sets this finding aside now.

@@ -49,7 +49,10 @@ impl Ignore {
     /// Whether it speaks of this finding at all (not yet of its fields).
     pub fn matches(&self, finding: &Finding, now: Timestamp) -> bool {
         let missing_vital = finding.vital && finding.key.drift == Drift::Missing;
+        // What takes a whole environment down is not ignored in passing.
+        let in_passing = finding.decides && self.kind.as_deref() != Some(&*finding.key.kind);
         !missing_vital
+            && !in_passing
             && now < self.expires()
             && self.environment == finding.key.environment
             && self.kind.as_ref().is_none_or(|kind| *kind == finding.key.kind)

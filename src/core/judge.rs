@@ -75,6 +75,12 @@ pub trait Kind: Sync + Send + std::fmt::Debug {
     /// a proof is a failure with its reason, and the thing is Unknown.
     fn absence(&self, ask: &Ask, reading: &Reading, known: Option<&ObjectMemory>) -> Result<Proof, Failure>;
 
+    /// Whether the same incarnation can be there again once it was proven gone. Where it cannot, an
+    /// answer that shows it soon afterwards is an old one.
+    fn revives(&self) -> bool {
+        true
+    }
+
     /// Whether `judge` speaks of this declared field, so that it is not compared as well.
     fn judges(&self, _path: &str) -> bool {
         false

@@ -28,8 +28,11 @@ pub struct ObjectMemory {
     /// What earlier incarnations of it were called: a record may still point there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub former: Vec<Arc<str>>,
-    /// When moored first saw it.
+    /// When moored first saw it; a thing that is made again begins anew.
     pub first_seen: Timestamp,
+    /// How it was accounted for when it was last seen in the scope of an inventory.
+    #[serde(default, skip_serializing_if = "Watched::is_no")]
+    pub watched: Watched,
     /// Since when every reading has proven it gone, without one that failed in between: what was
     /// claimed must have been read since then. It begins again after a restart.
     #[serde(skip)]
@@ -37,6 +40,25 @@ pub struct ObjectMemory {
     /// Since when it is proven gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_since: Option<Timestamp>,
+}
+
+/// How a thing was accounted for while an inventory watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// It was not there since an inventory watches.
+    #[default]
+    No,
+    /// A manifest declared it: its loss is `missing`, and no loss once the manifest is gone.
+    Declared,
+    /// No manifest did.
+    Stranger,
+}
+
+impl Watched {
+    fn is_no(&self) -> bool {
+        *self == Self::No
+    }
 }
 
 /// What is remembered of one declaration.
@@ -51,26 +73,27 @@ pub struct DeclaredMemory {
 /// Environment, kind and name of a resource.
 pub type Name = (Arc<str>, &'static str, Arc<str>);
 
-/// What an inventory remembers of how much was there.
+/// What an inventory remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CensusMemory {
-    /// The digest of the inventory: an edited one begins anew.
+    /// Of its rules: what they say anew begins anew.
     pub digest: u64,
-    /// What was gone before is not its matter.
-    pub since: Timestamp,
-    /// How many things were there, from when on.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub counts: Vec<(Timestamp, u32)>,
-    /// Mass loss: how many there were, and when it was seen.
+    /// The first complete listing that it saw: what was gone before is not its matter.
+    pub since: Option<Timestamp>,
+    /// Mass loss, while it lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lost: Option<(u32, Timestamp)>,
+    pub lost: Option<Lost>,
 }
 
-impl CensusMemory {
-    /// An inventory that nothing was counted for.
-    pub fn begin(digest: u64, since: Timestamp) -> Self {
-        Self { digest, since, counts: Vec::new(), lost: None }
-    }
+/// A mass loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// How many things were there.
+    pub before: u32,
+    /// The beginning of the time within which they went.
+    pub from: Timestamp,
+    /// The reading that showed it.
+    pub at: Timestamp,
 }
 
 /// What is remembered of one scope.

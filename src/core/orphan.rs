@@ -88,7 +88,7 @@ impl<'a> Leftovers<'a> {
         if !open && let Err(doubt) = self.claims_are_newer(scope, live, &parents) {
             return doubt.into();
         }
-        match self.referrer(scope, live, |at, referrer| self.is_leftover_of(at, referrer, parent)) {
+        match self.referrer(scope, live, |at, referrer| self.is_leftover_of(at, referrer, parent, &[])) {
             Ok(None) => Standing::Orphaned(proof),
             Ok(Some(_)) => Standing::Needed,
             Err(doubt) => doubt.into(),
@@ -105,7 +105,7 @@ impl<'a> Leftovers<'a> {
             Claimants::Parents(parents) if !parents.is_empty() => return Ok(true),
             Claimants::Parents(_) => {}
         }
-        let referrer = self.referrer(scope, live, |_, referrer| group.contains(&referrer.id));
+        let referrer = self.referrer(scope, live, |_, referrer| Ok(group.contains(&referrer.id)));
         referrer.map(|found| found.is_some()).map_err(|(failure, _)| failure)
     }
 
@@ -233,7 +233,7 @@ impl<'a> Leftovers<'a> {
         &self,
         scope: &ScopeKey,
         live: &Live,
-        own: impl Fn(&ScopeKey, &Live) -> bool,
+        own: impl Fn(&ScopeKey, &Live) -> Result<bool, Failure>,
     ) -> Result<Option<&'a Live>, Doubt> {
         if live.addresses.is_empty() {
             return Ok(None);
@@ -259,17 +259,43 @@ impl<'a> Leftovers<'a> {
             }
         }
         let referrers = self.references.get_or_init(|| self.references());
-        let mut found = live.addresses.iter().filter_map(|address| referrers.get(&**address)).flatten();
-        let outside = found.find(|(at, referrer)| referrer.id != live.id && !own(at, referrer));
-        Ok(outside.map(|(_, referrer)| *referrer))
+        let found = live.addresses.iter().filter_map(|address| referrers.get(&**address)).flatten();
+        let mut doubt = None;
+        for (at, referrer) in found.filter(|(_, referrer)| referrer.id != live.id) {
+            match own(at, referrer) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Some(referrer)),
+                Err(failure) => doubt = Some(failure),
+            }
+        }
+        match doubt {
+            Some(failure) => Err((failure, BTreeSet::new())),
+            None => Ok(None),
+        }
     }
 
     /// Whether a referrer is itself only there on this parent's behalf.
-    fn is_leftover_of(&self, scope: &ScopeKey, live: &Live, parent: &Parent) -> bool {
+    /// Whether it is there for this parent alone, and nothing outside the group needs it: what
+    /// stays keeps what it refers to. `path` are the things that led here.
+    fn is_leftover_of(
+        &self,
+        scope: &ScopeKey,
+        live: &Live,
+        parent: &Parent,
+        path: &[Arc<str>],
+    ) -> Result<bool, Failure> {
         match self.claimants(scope, live) {
-            Claimants::Parents(parents) => parents.len() == 1 && parents.contains(parent),
-            Claimants::Living | Claimants::Clouded(_) => false,
+            Claimants::Parents(parents) if parents.len() == 1 && parents.contains(parent) => {}
+            Claimants::Parents(_) | Claimants::Living => return Ok(false),
+            // Neither a reason to call it needed nor one to call it left over.
+            Claimants::Clouded(failure) => return Err(failure),
         }
+        if path.contains(&live.id) {
+            return Ok(true);
+        }
+        let path = [path, &[live.id.clone()][..]].concat();
+        let outside = self.referrer(scope, live, |at, referrer| self.is_leftover_of(at, referrer, parent, &path));
+        outside.map(|found| found.is_none()).map_err(|(failure, _)| failure)
     }
 
     fn references(&self) -> BTreeMap<&'a str, Vec<(&'a ScopeKey, &'a Live)>> {

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::asks::Asks;
 use super::claims::Claim;
 use super::desired::Parent;
@@ -26,13 +28,14 @@ struct Questions<'a> {
     asks: BTreeMap<ScopeKey, Arc<Asks>>,
 }
 
-/// What to ask next.
+/// What to ask next. A scan that is older than `scan_after` may lack an item that names a new thing.
 pub fn next<'a>(
     input: &Input<'a>,
     memory: &'a Memory,
     claims: impl Iterator<Item = &'a Claim>,
     snapshot: &Snapshot,
     wanted: &BTreeSet<ScopeKey>,
+    scan_after: Option<Timestamp>,
 ) -> BTreeMap<ScopeKey, Arc<Asks>> {
     let world = World { observations: input.observations, memory, now: input.now };
     let asks = input.index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.clone())).collect();
@@ -51,6 +54,9 @@ pub fn next<'a>(
         questions.about_item(unknown);
     }
     questions.about_unlisted(memory, input.index);
+    for scope in wanted.iter().filter(|scope| scope.kind == ScopeKind::Table) {
+        questions.edit(scope, |asks| asks.fresh_since = asks.fresh_since.max(scan_after));
+    }
     for scope in wanted.iter().filter(|scope| scope.kind == ScopeKind::EcsCluster) {
         questions.edit(scope, |asks| asks.everything = true);
     }

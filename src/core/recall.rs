@@ -10,12 +10,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::claims::ClaimIndex;
+use super::drift::Drift;
 use super::evaluate::{Input, guarded};
 use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::index::Index;
-use super::memory::{Memory, ObjectMemory};
+use super::inventory;
+use super::memory::{Memory, ObjectMemory, ScopeMemory, Watched};
 use super::observation::{Live, Reading};
-use super::world::{Sight, World};
+use super::world::{Sight, World, is_ghost};
+use crate::kinds;
 
 /// What is gone for so long is forgotten: clusters that run jobs see many names.
 const FORGET_AFTER: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -34,22 +37,39 @@ pub fn remember(input: &Input<'_>, scopes: &BTreeSet<&ScopeKey>, claims: &ClaimI
         // A bug in a kind's proof must not stop the others; what it would have said is not remembered.
         let Some(updates) = guarded(|| updates(input, &world, scope, reading, claims)) else { continue };
         let old = input.memory.scopes.get(*scope).map(|known| &known.objects);
-        // A watched scope's open findings rest on what it remembers.
-        let kept = |key: &ObjectKey| {
-            let open = input.memory.scopes.get(*scope).into_iter().flat_map(|known| known.findings.keys());
-            input.index.is_watched(scope)
-                && open.into_iter().any(|open| *open.kind == *key.kind && *open.name == *spoken(&key.key))
-        };
         let expired = |object: &ObjectMemory| {
             object.gone_since.or(object.absent_since).is_some_and(|at| input.now.duration_since(at) > FORGET_AFTER)
         };
-        let any_expired = old.is_some_and(|objects| objects.values().any(expired));
-        if updates.is_empty() && !any_expired {
+        let told = input.memory.scopes.get(*scope).map(|known| Told::of(known)).unwrap_or_default();
+        let forgotten = |key: &ObjectKey, object: &ObjectMemory| expired(object) && !told.rests_on(key);
+        let any_forgotten = old.is_some_and(|objects| objects.iter().any(|(key, object)| forgotten(key, object)));
+        if updates.is_empty() && !any_forgotten {
             continue;
         }
         let objects = &mut Arc::make_mut(memory.scopes.entry((*scope).clone()).or_default()).objects;
         objects.extend(updates);
-        objects.retain(|key, object| !expired(object) || kept(key));
+        objects.retain(|key, object| !forgotten(key, object));
+    }
+}
+
+/// What inventories told of a scope, and remember it by.
+#[derive(Default)]
+struct Told<'a> {
+    vanished: BTreeSet<(&'a str, &'a str)>,
+    lost: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(known: &'a ScopeMemory) -> Self {
+        let vanished = known.findings.keys().filter(|key| key.drift == Drift::Vanished);
+        Self {
+            vanished: vanished.map(|key| (&*key.kind, &*key.name)).collect(),
+            lost: known.census.values().any(|census| census.lost.is_some()),
+        }
+    }
+
+    fn rests_on(&self, key: &ObjectKey) -> bool {
+        self.lost || (!self.vanished.is_empty() && self.vanished.contains(&(key.kind, &*spoken(&key.key))))
     }
 }
 
@@ -63,20 +83,44 @@ fn updates(
     let none = BTreeMap::new();
     let known = input.memory.scopes.get(scope).map_or(&none, |known| &known.objects);
     let mut updates = BTreeMap::new();
+    let home = input.index.scopes.get(scope).filter(|home| !home.inventories.is_empty());
+    let declared = home.filter(|_| reading.listed).map(|home| inventory::declared(scope, home, reading, *world).keys);
+    let watched = |key: &ObjectKey| match &declared {
+        None => Watched::No,
+        Some(declared) if declared.contains(key) => Watched::Declared,
+        Some(_) => Watched::Stranger,
+    };
     for (key, live) in &reading.objects {
         let before = known.get(key);
         let is_same = |before: &&ObjectMemory| before.id == live.id && before.incarnation == live.incarnation;
         let same = before.filter(is_same);
-        if same.is_some_and(|same| same.gone_since.is_none()) || !is_worth_it(input.index, claims, scope, live) {
+        let watched = match watched(key) {
+            // A reading that listed nothing says nothing new about it.
+            Watched::No => before.map_or(Watched::No, |before| before.watched),
+            watched => watched,
+        };
+        let known_so = same.is_some_and(|same| same.gone_since.is_none() && same.watched == watched);
+        if known_so || !is_worth_it(input.index, claims, scope, live) {
             continue;
         }
+        let ghost = |before: &ObjectMemory| {
+            kinds::find(key.kind).is_some_and(|entry| is_ghost(entry.kind, before, live, reading))
+        };
+        if before.is_some_and(ghost) {
+            continue;
+        }
+        // An item's incarnation is all that it says: it lives on when somebody writes to it.
+        let lives_on = |before: &&ObjectMemory| {
+            before.gone_since.is_none() && (is_same(before) || (before.id == live.id && key.kind == "TableItem"))
+        };
         let addresses = if scope.kind == ScopeKind::LoadBalancers { live.addresses.to_vec() } else { Vec::new() };
         let object = ObjectMemory {
             id: live.id.clone(),
             incarnation: live.incarnation.clone(),
             former: before.map(|before| former(before, &addresses)).unwrap_or_default(),
             addresses,
-            first_seen: same.map_or(reading.finished, |same| same.first_seen),
+            first_seen: before.filter(lives_on).map_or(reading.finished, |before| before.first_seen),
+            watched,
             absent_since: None,
             gone_since: None,
         };
@@ -117,6 +161,7 @@ fn never_seen(at: Timestamp) -> ObjectMemory {
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: at,
+        watched: Watched::No,
         absent_since: Some(at),
         gone_since: None,
     }

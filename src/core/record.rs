@@ -1,10 +1,11 @@
 //! The flight recorder's words: what changed in the world, between which readings, and who did it.
 //!
 //! Decides what a change is and how two of them are told as one; which facts are kept, and when
-//! they differ, is decided in [`facts`]. It judges nothing: a change is no drift. The store keeps
-//! changes, the attribution fills in who, the CLI and the API show them.
+//! they differ, is decided in [`facts`], who may see which in [`reveal`]. It judges nothing: a change
+//! is no drift. The store keeps changes, the attribution fills in who, the CLI and the API show them.
 
 pub mod facts;
+pub mod reveal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -57,6 +58,12 @@ impl fmt::Display for What {
         f.pad(self.as_str())
     }
 }
+
+/// So many fields of one change are kept, by path; of the others only how many there were.
+pub const MOST_FIELDS: usize = 200;
+
+/// The path of the field that stands for them: its `after` is their number.
+pub const MORE: &str = "…";
 
 /// One field of a change; `null` where it was not there. A value that may be secret is `(secret)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -138,11 +145,30 @@ impl Change {
                 None => self.fields.push(field),
             }
         }
+        self.fields = bounded(self.fields);
         self.at = later.at;
         self.object = later.object;
         self.attributed = Attributed::NotVisible(TOO_OFTEN.into());
         Some(self)
     }
+}
+
+/// No more fields than are kept. What was cut off earlier is counted with what is cut off now.
+pub fn bounded(mut fields: Vec<FieldChange>) -> Vec<FieldChange> {
+    let earlier: u64 =
+        fields.iter().filter(|field| &*field.path == MORE).filter_map(|field| field.after.as_u64()).sum();
+    fields.retain(|field| &*field.path != MORE);
+    let more = earlier + fields.len().saturating_sub(MOST_FIELDS) as u64;
+    fields.truncate(MOST_FIELDS);
+    if more > 0 {
+        fields.push(FieldChange { path: MORE.into(), before: Json::Null, after: more.into() });
+    }
+    fields
+}
+
+/// Whether these are all fields that differed: only then they can be undone.
+pub fn is_whole(fields: &[FieldChange]) -> bool {
+    fields.iter().all(|field| &*field.path != MORE)
 }
 
 /// Takes facts after these changes back to what they were before.
@@ -271,6 +297,27 @@ mod tests {
         assert_eq!((both.after.unwrap().as_second(), both.at.as_second()), (60, 900));
         assert_eq!((&both.fields[0].before, &both.fields[0].after), (&Json::from(60), &Json::from(900)));
         assert_eq!(both.attributed, Attributed::NotVisible(TOO_OFTEN.into()));
+    }
+
+    #[test]
+    fn a_change_of_very_many_fields_keeps_some_and_the_number_of_the_others() {
+        let field = |number: usize| FieldChange {
+            path: format!("f{number:04}").into(),
+            before: Json::Null,
+            after: number.into(),
+        };
+        let few: Vec<FieldChange> = (0..MOST_FIELDS).map(field).collect();
+        assert_eq!(bounded(few.clone()), few);
+        let many = bounded((0..MOST_FIELDS + 50).map(field).collect());
+        assert_eq!((many.len(), &many[MOST_FIELDS].after), (MOST_FIELDS + 1, &Json::from(50)));
+        assert!(is_whole(&few) && !is_whole(&many));
+
+        let with = |fields: &[FieldChange]| Change { fields: fields.to_vec(), ..change(What::Changed, 1, 2) };
+        let again = with(&many).then(with(&many)).unwrap().fields;
+        assert_eq!(again, many, "the same fields are no more than they were");
+        let others: Vec<FieldChange> = (1000..1007).map(field).collect();
+        let both = with(&many).then(with(&others)).unwrap().fields;
+        assert_eq!((both.len(), &both[MOST_FIELDS].after), (MOST_FIELDS + 1, &Json::from(57)));
     }
 
     #[test]

@@ -437,9 +437,11 @@ fn summary(snapshot: &Snapshot, index: &Index, filter: &Filter, shown: &Shown<'_
     }
 }
 
-/// Every declaration, StateTables too.
+/// Every declaration, StateTables and inventories too.
 fn declarations(index: &Index) -> impl Iterator<Item = &Declared> {
     index.scopes.values().flat_map(|home| {
-        home.resources.iter().map(|declared| &**declared).chain(home.tables.iter().map(|table| &*table.declared))
+        let tables = home.tables.iter().map(|table| &*table.declared);
+        let inventories = home.inventories.iter().map(|inventory| &*inventory.declared);
+        home.resources.iter().map(|declared| &**declared).chain(tables).chain(inventories)
     })
 }

@@ -38,6 +38,8 @@ pub struct Unit {
     pub unsteady: Option<(Timestamp, i64)>,
     /// Scopes whose reading would settle a suspicion.
     pub wanted: BTreeSet<ScopeKey>,
+    /// A wanted table must be scanned after this.
+    pub scan_after: Option<Timestamp>,
 }
 
 impl Unit {
@@ -96,7 +98,13 @@ pub fn open_findings<'a>(
 ) -> Open<'a> {
     let Some(memory) = memory.filter(|memory| !memory.findings.is_empty()) else { return Open::new() };
     let key = |drift| FindingKey { environment: environment.clone(), kind: kind.into(), name: name.clone(), drift };
-    Drift::ALL.iter().filter_map(|drift| Some((*drift, memory.findings.get(&key(*drift))?))).collect()
+    // What an inventory said about a thing of this name is for the inventory to end.
+    let foreign = |finding: &Finding| {
+        matches!(finding.key.drift, Drift::Unexpected | Drift::Vanished)
+            && *finding.root.kind == *super::inventory::KIND
+    };
+    let open = Drift::ALL.iter().filter_map(|drift| Some((*drift, memory.findings.get(&key(*drift))?)));
+    open.filter(|(_, finding)| !foreign(finding)).collect()
 }
 
 /// Keeps a finding that was open and is not disproved.

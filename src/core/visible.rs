@@ -11,11 +11,14 @@ pub fn is_hidden(character: char) -> bool {
             character,
             '\u{ad}'
                 | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
                 | '\u{180e}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
                 | '\u{feff}'
+                | '\u{ffa0}'
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
         )
@@ -41,6 +44,7 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_or_a_reader_is_written_as_an_escape() {
         assert_eq!(escaped("a\u{1b}[31mb\u{202e}c\n"), "a\\u{1b}[31mb\\u{202e}c\\u{a}");
+        assert_eq!(escaped("a\u{3164}\u{115f}\u{1160}\u{ffa0}"), "a\\u{3164}\\u{115f}\\u{1160}\\u{ffa0}");
         assert_eq!(escaped("x\u{2028}y\u{85}z\u{e0041}"), "x\\u{2028}y\\u{85}z\\u{e0041}");
     }
 

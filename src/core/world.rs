@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::judge::{Kind, Proof};
@@ -35,6 +35,16 @@ pub struct World<'a> {
     pub now: Timestamp,
 }
 
+/// How old an answer may be that AWS still gives.
+const OLD_ANSWERS: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether a reading shows what is known to be gone for good.
+pub fn is_ghost(kind: &dyn Kind, known: &ObjectMemory, live: &Live, reading: &Reading) -> bool {
+    let same = known.id == live.id && known.incarnation == live.incarnation && live.incarnation.is_some();
+    let soon = known.gone_since.is_some_and(|gone| reading.finished.duration_since(gone) < OLD_ANSWERS);
+    same && soon && !kind.revives()
+}
+
 impl<'a> World<'a> {
     /// The current reading of a scope, or why there is none.
     pub fn reading(&self, scope: &ScopeKey) -> Result<&'a Arc<Reading>, Failure> {
@@ -56,7 +66,13 @@ impl<'a> World<'a> {
         };
         let mut found = reading.find(&resolved);
         match (found.pop(), found.len()) {
-            (Some(live), 0) => Sight::Present(live, reading),
+            (Some(live), 0) => match self.memory.object(scope, &live.key) {
+                Some(known) if is_ghost(kind, known, live, reading) => Sight::Unknown(Failure::new(
+                    Reason::Stale,
+                    "it was proven gone a moment ago, and this very incarnation cannot come back: the answer is an old one",
+                )),
+                _ => Sight::Present(live, reading),
+            },
             (Some(_), more) => Sight::Unknown(Failure::new(
                 Reason::Ambiguous,
                 format!("{} things match {}: give it an id", more + 1, resolved.select),

@@ -117,7 +117,10 @@ impl Daemon {
         if let Some(history) = self.watch.history() {
             beside.spawn(attribution::run(self.shared.clone(), self.board(), history));
         }
-        // What the store remembers is shown before the first reading: open findings are held.
+        // What the store remembers is shown before the first reading: open findings are held, and
+        // what somebody set aside stays so.
+        let now = self.shared.clock.now();
+        self.watch.mind_holds(now);
         self.conclude();
         self.plan();
         loop {
@@ -196,7 +199,7 @@ impl Daemon {
             failures: self.watch.failures.clone(),
             panics: crate::panics::count(),
             log_lines_dropped: log_lines::dropped(),
-            store_healthy: self.watch.has_store().then_some(self.watch.store_healthy),
+            store_healthy: self.watch.has_store().then_some(self.watch.store_is_healthy()),
             roots: self.roots.status(),
         };
         let metrics: Arc<str> = metrics::render(&snapshot, &self.watch.index, &shell).into();

@@ -18,9 +18,9 @@ pub fn facts(declared: &Declared, watch: &Watch, now: Timestamp) -> Value {
     let world = World { observations: &watch.observations, memory, now };
     let observation = watch.observations.get(&declared.scope);
     let reading = observation.and_then(|observation| observation.reading.as_ref());
-    let table = declared.kind.name() == "StateTable";
+    let table = matches!(declared.kind.name(), "StateTable" | "Inventory");
     let (stands, because, live) = match world.sight(declared.kind, &declared.scope, &declared.ask()) {
-        // A table is read or not; it is never looked for among its own items.
+        // A table or an inventory is read or not; it is never looked for among its own things.
         _ if table && world.reading(&declared.scope).is_ok() => ("present", None, None),
         Sight::Present(live, _) => ("present", None, Some(live)),
         Sight::Absent(proof, _) => ("absent", Some(proof.sentence), None),

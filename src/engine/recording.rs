@@ -11,11 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::{error, info};
 
 use crate::core::asks::Asks;
-use crate::core::drift::{Finding, FindingKey};
+use crate::core::drift::{Drift, Finding, FindingKey};
 use crate::core::identity::{Ask, ObjectKey, ScopeKey, Select};
 use crate::core::memory::Memory;
 use crate::core::observation::Observations;
-use crate::core::record::{Attributed, Change, Seen};
+use crate::core::record::{Attributed, Change, Seen, What};
 use crate::core::snapshot::{Attributions, Snapshot};
 use crate::core::world::{Sight, World};
 use crate::store::{ChangeQuery, History, StoreError};
@@ -29,8 +29,8 @@ const HOPELESS: SignedDuration = SignedDuration::from_mins(45);
 /// Changes that one look takes in.
 const MOST_CHANGES: usize = 5_000;
 
-/// Things of one scope that are asked for by name at once.
-const MOST_ASKED: usize = 1_000;
+/// Things of one scope that are asked for by name at once: the calls come out of its budget.
+const MOST_ASKED: usize = 50;
 
 /// What the watch and the record share.
 pub struct Recording {
@@ -51,49 +51,61 @@ impl Recording {
         Self { history, unproven, attributions: Attributions::default(), settled, healthy: true }
     }
 
-    /// Records the readings of these scopes.
+    /// Records the readings of these scopes. After a failure the others wait for their next reading:
+    /// a store that cannot be written must not hold up the daemon scope by scope.
     pub fn record(&mut self, scopes: &BTreeSet<ScopeKey>, observations: &Observations, memory: &Memory, now: Timestamp) {
         let Some(history) = self.history.clone() else { return };
         let world = World { observations, memory, now };
+        let mut result = Ok(());
         for scope in scopes {
             let Ok(reading) = world.reading(scope) else { continue };
             if !reading.complete {
                 continue;
             }
             let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
-            let (mut gone, mut unproven) = (Vec::new(), BTreeSet::new());
-            for key in history.recorded(scope).into_iter().filter(|key| !reading.objects.contains_key(key)) {
+            let (mut gone, mut unproven) = (Vec::new(), Vec::new());
+            for key in history.lacking(scope, &reading.objects) {
                 let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
                 match world.sight_of(scope, &ask) {
                     Some(Sight::Absent(..)) => gone.push(key),
-                    _ if reading.listed && unproven.len() < MOST_ASKED => {
-                        unproven.insert(key);
-                    }
+                    _ if reading.listed => unproven.push(key),
                     _ => {}
                 }
             }
             let started = reading.listed_at.map_or(reading.started, |listed| listed.min(reading.started));
             let (finished, listed, objects) = (reading.finished, reading.listed, &reading.objects);
-            let result = history.record(&Seen { scope, started, finished, listed, objects, gone });
+            let recorded = history.record(&Seen { scope, started, finished, listed, objects, gone });
             drop(history);
-            match unproven.is_empty() {
-                true => drop(self.unproven.remove(scope)),
-                false => drop(self.unproven.insert(scope.clone(), unproven)),
+            self.ask_next(scope, unproven);
+            match recorded {
+                Ok(changes) => changes.iter().for_each(|change| told(scope, change)),
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
             }
-            self.note(scope, result);
         }
+        self.note(result);
     }
 
-    fn note(&mut self, scope: &ScopeKey, result: Result<Vec<Change>, StoreError>) {
+    /// Those that were not asked about last time come first, so that none is never asked about.
+    fn ask_next(&mut self, scope: &ScopeKey, mut unproven: Vec<ObjectKey>) {
+        let asked = self.unproven.remove(scope).unwrap_or_default();
+        if unproven.is_empty() {
+            return;
+        }
+        unproven.sort_by_key(|key| asked.contains(key));
+        unproven.truncate(MOST_ASKED);
+        self.unproven.insert(scope.clone(), unproven.into_iter().collect());
+    }
+
+    fn note(&mut self, result: Result<(), StoreError>) {
         match result {
-            Ok(changes) => {
+            Ok(()) => {
                 if !self.healthy {
                     info!(event = "record_recovered", "readings are recorded again");
                 }
                 self.healthy = true;
-                for change in changes {
-                    info!(event = "change", scope = %scope, kind = %change.kind, name = %change.key, what = change.what.as_str(), fields = change.fields.len());
-                }
             }
             Err(reason) => {
                 if self.healthy {
@@ -126,7 +138,8 @@ impl Recording {
         let open: BTreeMap<&FindingKey, &Arc<Finding>> = findings.map(|finding| (&finding.key, finding)).collect();
         let since = |key: &FindingKey| open.get(key).map(|finding| finding.since);
         self.settled.retain(|key, began| since(key) == Some(*began));
-        let ended: Vec<_> = self.attributions.iter().filter(|(key, by)| since(key) != Some(by.0)).map(|(key, _)| key.clone()).collect();
+        let ended: Vec<_> =
+            self.attributions.iter().filter(|(key, by)| since(key) != Some(by.0)).map(|(key, _)| key.clone()).collect();
         let mut changed = !ended.is_empty();
         if changed {
             let attributions = Arc::make_mut(&mut self.attributions);
@@ -135,11 +148,8 @@ impl Recording {
         let known = |key: &FindingKey| self.settled.contains_key(key) || self.attributions.contains_key(key);
         let wanted: Vec<&Arc<Finding>> = open.values().filter(|finding| !known(&finding.key)).copied().collect();
         let Some(oldest) = wanted.iter().map(|finding| finding.since).min() else { return changed };
-        let query = ChangeQuery {
-            since: oldest.saturating_sub(NEAR).ok(),
-            limit: MOST_CHANGES,
-            ..ChangeQuery::default()
-        };
+        let query =
+            ChangeQuery { since: oldest.saturating_sub(NEAR).ok(), limit: MOST_CHANGES, ..ChangeQuery::default() };
         let changes = history.lock().unwrap_or_else(PoisonError::into_inner).changes(&query);
         let Ok(changes) = changes else { return changed };
         let mut by_object: BTreeMap<(&ScopeKey, &str), Vec<&Change>> = BTreeMap::new();
@@ -147,24 +157,113 @@ impl Recording {
             by_object.entry((&change.scope, &change.object)).or_default().push(change);
         }
         for finding in wanted {
-            let near = |change: &&&Change| {
-                let apart = change.at.duration_since(finding.since).abs();
-                apart <= NEAR
-            };
+            let near = |change: &&&Change| change.at.duration_since(finding.since).abs() <= NEAR;
             let all = by_object.get(&(&finding.scope, &*finding.id)).into_iter().flatten();
-            let near: Vec<&&Change> = all.filter(near).collect();
-            let by = near.iter().rev().find_map(|change| match &change.attributed {
-                Attributed::By(by) => Some(by.clone()),
-                Attributed::Pending | Attributed::NotVisible(_) => None,
-            });
-            let waiting = near.iter().any(|change| change.attributed == Attributed::Pending);
-            if let Some(by) = by {
-                Arc::make_mut(&mut self.attributions).insert(finding.key.clone(), (finding.since, by));
-                changed = true;
-            } else if !waiting && !near.is_empty() || now.duration_since(finding.since) > HOPELESS {
-                self.settled.insert(finding.key.clone(), finding.since);
+            let leading = all.filter(near).filter(|change| explains(change, finding));
+            // First which change it was, and only then who made it.
+            let led = leading.min_by_key(|change| change.at.duration_since(finding.since).abs());
+            match led.map(|change| &change.attributed) {
+                Some(Attributed::By(by)) => {
+                    Arc::make_mut(&mut self.attributions).insert(finding.key.clone(), (finding.since, by.clone()));
+                    changed = true;
+                }
+                Some(Attributed::Pending) => {}
+                None if now.duration_since(finding.since) <= HOPELESS => {}
+                Some(Attributed::NotVisible(_)) | None => {
+                    self.settled.insert(finding.key.clone(), finding.since);
+                }
             }
         }
         changed
+    }
+}
+
+/// Whether a change is what a finding is about. What is left over, does not work or waits to be
+/// deployed is another thing's doing, or nobody's.
+fn explains(change: &Change, finding: &Finding) -> bool {
+    let below = |one: &str, other: &str| {
+        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    match finding.key.drift {
+        Drift::Missing | Drift::Vanished => change.what == What::Gone,
+        Drift::Unexpected => change.what == What::Appeared,
+        Drift::Changed if change.what == What::Gone => false,
+        Drift::Changed if change.what == What::Appeared => true,
+        Drift::Changed => finding.fields.iter().any(|field| {
+            change.fields.iter().any(|other| below(&other.path, &field.path) || below(&field.path, &other.path))
+        }),
+        Drift::Orphaned | Drift::Degraded | Drift::Latent => false,
+    }
+}
+
+/// One change, one line.
+fn told(scope: &ScopeKey, change: &Change) {
+    info!(event = "change", scope = %scope, kind = %change.kind, name = %change.key, what = change.what.as_str(), fields = change.fields.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::drift::{FieldDrift, Root, Severity};
+    use crate::core::record::FieldChange;
+
+    fn finding(drift: Drift, path: &str) -> Finding {
+        let name: Arc<str> = "api".into();
+        let field = FieldDrift { path: path.into(), desired: 2.into(), live: 3.into() };
+        Finding {
+            key: FindingKey { environment: "production".into(), kind: "EcsService".into(), name: name.clone(), drift },
+            id: "arn".into(),
+            scope: scope(),
+            severity: Severity::Warning,
+            application: name.clone(),
+            message: "".into(),
+            held: false,
+            fields: vec![field],
+            root: Root { kind: "EcsService".into(), name },
+            since: Timestamp::UNIX_EPOCH,
+            source: None,
+            vital: false,
+            works: true,
+            decides: false,
+            runbook: None,
+            redeploy: None,
+        }
+    }
+
+    fn scope() -> ScopeKey {
+        ScopeKey::new(crate::core::identity::ScopeKind::EcsCluster, "111122223333", "eu-west-1", "wonderland")
+    }
+
+    fn change(what: What, path: &str) -> Change {
+        Change {
+            id: 1,
+            at: Timestamp::UNIX_EPOCH,
+            after: None,
+            scope: scope(),
+            kind: "EcsService".into(),
+            key: "api".into(),
+            object: "arn".into(),
+            what,
+            fields: vec![FieldChange { path: path.into(), before: 2.into(), after: 3.into() }],
+            attributed: Attributed::Pending,
+        }
+    }
+
+    #[test]
+    fn a_finding_is_explained_by_the_change_that_it_is_about_and_no_other() {
+        let cases = [
+            (Drift::Changed, "desiredCount", What::Changed, "desiredCount", true),
+            (Drift::Changed, "desiredCount", What::Changed, "tags.team", false),
+            (Drift::Changed, "taskDefinition", What::Changed, "taskDefinition.cpu", true),
+            (Drift::Changed, "desiredCount", What::Gone, "desiredCount", false),
+            (Drift::Missing, "", What::Gone, "", true),
+            (Drift::Missing, "", What::Changed, "", false),
+            (Drift::Unexpected, "", What::Appeared, "", true),
+            (Drift::Orphaned, "", What::Appeared, "", false),
+            (Drift::Degraded, "", What::Changed, "runningCount", false),
+        ];
+        for (drift, field, what, path, expected) in cases {
+            assert_eq!(explains(&change(what, path), &finding(drift, field)), expected, "{drift} {field} {what} {path}");
+        }
     }
 }

@@ -177,6 +177,8 @@ impl Roots {
         rejected: Vec<Rejected>,
         candidates: Vec<Option<Arc<Parsed>>>,
     ) -> Loaded {
+        let unread = self.roots.iter().zip(&candidates).filter(|(_, candidate)| candidate.is_none());
+        desired.unread_roots = unread.map(|(root, _)| root.path.display().to_string().into()).collect();
         let any = candidates.iter().any(Option::is_some);
         for (root, candidate) in self.roots.iter_mut().zip(candidates) {
             if root.accepted {

@@ -45,7 +45,7 @@ pub struct Watch {
     holds: Vec<Hold>,
     recording: Recording,
     /// Whether the last save succeeded.
-    pub store_healthy: bool,
+    store_healthy: bool,
     /// Whether there will be other readings: the daemon waits where a single pass cannot.
     pub patient: bool,
 }
@@ -244,6 +244,11 @@ impl Watch {
     /// What is remembered now.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Whether the last save and the last record succeeded.
+    pub fn store_is_healthy(&self) -> bool {
+        self.store_healthy && self.recording.healthy
     }
 
     /// Whether anything is kept across a restart.

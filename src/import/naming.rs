@@ -12,6 +12,9 @@ const LONGEST: usize = 200;
 /// The most characters of a file's name, extension aside.
 const LONGEST_FILE: usize = 100;
 
+/// What Windows takes for a device, whatever the extension.
+const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+
 /// What a thing would like to be called, best first.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -83,9 +86,19 @@ pub fn file(text: &str) -> String {
         _ => '-',
     };
     let name: String = text.chars().map(sound).take(LONGEST_FILE).collect();
-    // A file whose name begins with a dot is no manifest.
-    let name = name.trim_start_matches(['.', '-']);
-    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+    // A file whose name begins with a dot is no manifest, and Windows takes dots at the end away.
+    match name.trim_start_matches(['.', '-']).trim_end_matches('.') {
+        "" => "unnamed".to_owned(),
+        name if is_device(name) => format!("app-{name}"),
+        name => name.to_owned(),
+    }
+}
+
+/// Whether Windows would open a device instead of this file.
+fn is_device(name: &str) -> bool {
+    let base = name.split('.').next().unwrap_or_default();
+    let numbered = base.strip_prefix("com").or_else(|| base.strip_prefix("lpt"));
+    DEVICES.contains(&base) || numbered.is_some_and(|rest| rest.len() == 1 && rest.chars().all(|c| c.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -128,5 +141,19 @@ mod tests {
             (file("Shop/API v2"), file("../*"), file("..")),
             ("shop-api-v2".into(), "unnamed".into(), "unnamed".into())
         );
+        for (text, name) in [
+            ("/", "unnamed"),
+            ("\u{1f680}", "unnamed"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("C:\\shop", "c--shop"),
+            ("shop..", "shop"),
+            ("CON", "app-con"),
+            ("Lpt1.prod", "app-lpt1.prod"),
+            ("console", "console"),
+            ("com10", "com10"),
+        ] {
+            assert_eq!(file(text), name, "{text}");
+        }
+        assert_eq!(file(&"x".repeat(300)).len(), LONGEST_FILE);
     }
 }

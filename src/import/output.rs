@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Why nothing was written.
@@ -87,29 +87,50 @@ fn make_folder_of(path: &Path) -> Result<(), OutputError> {
     }
 }
 
-/// Gives each file its name in a folder that others have files in. A link, unlike a rename, never
-/// replaces what came there in the meantime.
+/// Gives each file its name in a folder that others have files in.
 fn add(own: &Path, folder: &Path, files: &BTreeMap<String, String>) -> Result<(), OutputError> {
     let mut added = Vec::with_capacity(files.len());
-    for file in files.keys() {
+    let mut made: Vec<PathBuf> = Vec::new();
+    for (file, text) in files {
         let path = folder.join(file);
-        let linked = make_folder_of(&path).and_then(|()| {
-            fs::hard_link(own.join(file), &path).map_err(|reason| match reason.kind() {
-                io::ErrorKind::AlreadyExists => OutputError::Taken(path.clone()),
-                _ => OutputError::Failed { path: path.clone(), reason },
-            })
-        });
-        match linked {
+        made.extend(path.parent().filter(|parent| !exists(parent)).map(Path::to_owned));
+        let named = make_folder_of(&path).and_then(|()| name(fs::hard_link(own.join(file), &path), &path, text));
+        match named {
             Ok(()) => added.push(path),
             Err(error) => {
                 for path in added {
                     let _ = fs::remove_file(path);
+                }
+                // One that somebody put a file into meanwhile stays.
+                for folder in made {
+                    let _ = fs::remove_dir(folder);
                 }
                 return Err(error);
             }
         }
     }
     Ok(())
+}
+
+/// A link, unlike a rename, never replaces what came there in the meantime. Where the disk knows no
+/// links (FAT, SMB), the file is written in its place.
+fn name(linked: io::Result<()>, path: &Path, text: &str) -> Result<(), OutputError> {
+    let outcome = match linked {
+        Err(reason) if reason.kind() != io::ErrorKind::AlreadyExists => write_new(path, text),
+        outcome => outcome,
+    };
+    outcome.map_err(|reason| match reason.kind() {
+        io::ErrorKind::AlreadyExists => OutputError::Taken(path.to_owned()),
+        _ => OutputError::Failed { path: path.to_owned(), reason },
+    })
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = fs::File::create_new(path)?;
+    file.write_all(text.as_bytes()).inspect_err(|_| {
+        // Half of it is worse than nothing.
+        let _ = fs::remove_file(path);
+    })
 }
 
 #[cfg(test)]
@@ -167,6 +188,33 @@ mod tests {
         assert!(matches!(write(&scratch.0, &files()), Err(OutputError::Taken(path)) if path.ends_with("zone.yaml")));
         assert!(!scratch.0.join("apps/api.yaml").exists());
         assert_eq!(scratch.names(), ["apps", "mine.yaml", "zone.yaml"], "nothing of its own is left");
+    }
+
+    #[test]
+    fn a_failure_halfway_leaves_neither_files_nor_the_folders_that_were_made() {
+        let scratch = Scratch::new("halfway");
+        let own = scratch.0.join(".own");
+        fill(&own, &files()).unwrap();
+        // It comes after all that was looked at before anything was written.
+        fs::write(scratch.0.join("zone.yaml"), "mine").unwrap();
+        assert!(matches!(add(&own, &scratch.0, &files()), Err(OutputError::Taken(_))));
+        assert_eq!(scratch.names(), [".own", "zone.yaml"]);
+        assert_eq!(fs::read_to_string(scratch.0.join("zone.yaml")).unwrap(), "mine");
+        fs::create_dir(scratch.0.join("apps")).unwrap();
+        assert!(add(&own, &scratch.0, &files()).is_err());
+        assert_eq!(scratch.names(), [".own", "apps", "zone.yaml"], "a folder that was there stays");
+    }
+
+    #[test]
+    fn a_disk_without_links_gets_the_files_all_the_same_and_nothing_is_overwritten() {
+        let scratch = Scratch::new("links");
+        let path = scratch.0.join("zone.yaml");
+        let no_links = || Err(io::Error::from(io::ErrorKind::Unsupported));
+        name(no_links(), &path, "b").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "b");
+        assert!(matches!(name(no_links(), &path, "c"), Err(OutputError::Taken(_))));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "b");
+        assert!(matches!(name(no_links(), &scratch.0.join("no/zone.yaml"), "b"), Err(OutputError::Failed { .. })));
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! Decides whether an import may be handed out: its very bytes are loaded like any manifests,
 //! together with those in force, and evaluated against the very readings that they were made of.
-//! One difference, or one thing that cannot be judged, and nothing is handed out. That a thing does
-//! not work right now is told, and is no fault of the import. The command `moored import` calls it.
+//! One difference, one thing that cannot be judged or that got lost on the way, and nothing is
+//! handed out. That a thing does not work right now is told, and is no fault of the import. The
+//! command `moored import` calls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 
 use super::reading::Seen;
 use super::{Import, ImportError, Request};
+use crate::core::desired::Desired;
 use crate::core::drift::Drift;
 use crate::core::memory::Memory;
 use crate::core::redact::Redactor;
@@ -37,12 +39,18 @@ pub fn prove(
     redactor: &Redactor,
     now: Timestamp,
 ) -> Result<Vec<String>, ImportError> {
+    let imported = Arc::new(Parsed::of(&source(&import.files), None));
+    let read_back = imported.resource_count();
     let mut roots = in_force;
-    roots.push(Arc::new(Parsed::of(&source(&import.files), None)));
+    roots.push(imported);
     let resolved = resolve(&roots, redactor, now);
     if !resolved.rejected.is_empty() {
         let refusals: Vec<String> = resolved.rejected.iter().map(|rejected| rejected.render(false)).collect();
         return Err(ImportError::Untrue(refusals.join("\n")));
+    }
+    let lost = lost(request, import, read_back, &resolved.desired);
+    if !lost.is_empty() {
+        return Err(untrue_of(&lost));
     }
     let mut watch = Watch::new(Memory::default(), None);
     watch.declare(resolved.desired);
@@ -52,11 +60,28 @@ pub fn prove(
     if untrue.is_empty() {
         return Ok(troubles(request, import, &snapshot));
     }
-    let mut lines: Vec<String> = untrue.iter().take(SHOWN).cloned().collect();
-    if untrue.len() > SHOWN {
-        lines.push(format!("and {} more", untrue.len() - SHOWN));
+    Err(untrue_of(&untrue))
+}
+
+fn untrue_of(all: &[String]) -> ImportError {
+    let mut lines: Vec<String> = all.iter().take(SHOWN).cloned().collect();
+    if all.len() > SHOWN {
+        lines.push(format!("and {} more", all.len() - SHOWN));
     }
-    Err(ImportError::Untrue(lines.join("\n")))
+    ImportError::Untrue(lines.join("\n"))
+}
+
+/// Manifests that were meant to be there and are not: what nobody declares is not compared, so that
+/// it would never differ.
+fn lost(request: &Request<'_>, import: &Import, read_back: usize, desired: &Desired) -> Vec<String> {
+    let of_environment = desired.resources.iter().filter(|known| known.environment == request.environment.name);
+    let there: BTreeSet<(&str, &str)> = of_environment.map(|known| (known.kind.name(), &*known.name)).collect();
+    let missing = import.declared.iter().filter(|(kind, name)| !there.contains(&(*kind, &**name)));
+    let mut lost: Vec<String> = missing.map(|(kind, name)| format!("{kind} {name}: its manifest is missing")).collect();
+    if read_back != import.declared.len() {
+        lost.push(format!("{} manifests were made, and {read_back} are in the files", import.declared.len()));
+    }
+    lost
 }
 
 fn source(files: &BTreeMap<String, String>) -> Source {
@@ -103,4 +128,72 @@ fn troubles(request: &Request<'_>, import: &Import, snapshot: &Snapshot) -> Vec<
         .filter(|(environment, kind, name, _)| concerns(request, import, environment, kind, name))
         .map(|(_, kind, name, message)| format!("{kind} {name}: {message}"))
         .collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::core::identity::{ScopeKey, ScopeKind};
+    use crate::core::observation::{Observation, Reading};
+    use crate::kinds::dns_record::live::{Observed, live};
+
+    const ENVIRONMENT: &str = "apiVersion: moored.dev/v1
+kind: Environment
+metadata: {name: production}
+spec: {class: production, aws: {accounts: {main: {account: \"111122223333\", regions: [eu-west-1]}}}}
+";
+
+    fn record(name: &str) -> String {
+        format!(
+            "apiVersion: moored.dev/v1\nkind: DnsRecord\nmetadata: {{name: {name}, environments: [production]}}\n\
+             spec: {{zone: example.com, name: {name}, type: A, ttl: 60, value: 192.0.2.1}}\n"
+        )
+    }
+
+    /// What is said of an import that means to declare these records, and whose files declare those.
+    fn proven(declared: &[&str], written: &[&str]) -> Result<Vec<String>, ImportError> {
+        let now = Timestamp::UNIX_EPOCH;
+        let redactor = Redactor::new(&[7; 32]);
+        let text = |name: &str, text: &str| BTreeMap::from([(name.to_owned(), text.to_owned())]);
+        let environments = Source { root: PathBuf::from("desired"), ..source(&text("environments.yaml", ENVIRONMENT)) };
+        let in_force = vec![Arc::new(Parsed::of(&environments, None))];
+        let desired = resolve(&in_force, &redactor, now).desired;
+        let environment = desired.environments.get("production").unwrap().clone();
+        let scope = ScopeKey::new(ScopeKind::HostedZone, "111122223333", "global", "example.com");
+        let mut reading = Reading::begin(now);
+        (reading.complete, reading.listed) = (true, true);
+        for name in ["a.example.com", "b.example.com"] {
+            let observed = Observed {
+                name: name.into(),
+                record_type: "A".into(),
+                ttl: Some(60),
+                values: vec!["192.0.2.1".into()],
+                ..Observed::default()
+            };
+            reading.insert(live(observed, "example.com"));
+        }
+        let observation = Observation { reading: Some(Arc::new(reading)), ..Observation::default() };
+        let seen = Seen { observations: BTreeMap::from([(scope.clone(), observation)]), ..Seen::default() };
+        let documents: Vec<String> = written.iter().map(|name| record(name)).collect();
+        let import = Import {
+            files: text("zone.yaml", &documents.join("---\n")),
+            declared: declared.iter().map(|name| ("DnsRecord", Arc::from(*name))).collect(),
+            ..Import::default()
+        };
+        let scopes = BTreeSet::from([scope]);
+        let request = Request { desired: &desired, environment: &environment, scopes: &scopes };
+        prove(&request, &import, in_force, &seen, &redactor, now)
+    }
+
+    #[test]
+    fn a_manifest_that_got_lost_or_is_too_many_is_no_proof() {
+        let (a, b) = ("a.example.com", "b.example.com");
+        proven(&[a, b], &[a, b]).unwrap();
+        let lost = proven(&[a, b], &[a]).unwrap_err().to_string();
+        assert!(lost.contains("DnsRecord b.example.com: its manifest is missing"), "{lost}");
+        assert!(lost.contains("2 manifests were made, and 1 are in the files"), "{lost}");
+        let many = proven(&[a], &[a, b]).unwrap_err().to_string();
+        assert!(many.contains("1 manifests were made, and 2 are in the files"), "{many}");
+    }
 }

@@ -21,6 +21,9 @@ use crate::scopes::{self, Scope};
 /// So often a scope is read again for what came in between.
 const ROUNDS: usize = 3;
 
+/// What checkers see of a thing.
+const STATUS: &str = "status";
+
 /// A thing that gets a manifest.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -181,6 +184,7 @@ impl<P: FnMut(&str)> Round<'_, P> {
 
     /// A detail that could not be read would be missing in the manifest without a word. What is not
     /// asked for in the end is not there: a service without a task definition has no facts of one.
+    /// A status is no part of a manifest: that nobody may read it is for `moored check` to say.
     fn check_details(&mut self, scope: &ScopeKey, live: &Live) -> Result<(), ImportError> {
         for (path, fact) in live.fields.iter() {
             match fact {
@@ -189,6 +193,7 @@ impl<P: FnMut(&str)> Round<'_, P> {
                     let failure = Failure::new(Reason::Incomplete, detail);
                     return Err(ImportError::Unread { scope: Box::new(scope.clone()), failure });
                 }
+                Fact::Unchecked(_) if path == STATUS => {}
                 Fact::Unchecked(why) => {
                     self.seen.unchecked.insert(why.clone());
                 }

@@ -1,8 +1,9 @@
 //! Which of a scope's things are worth a manifest: those that none declares yet.
 //!
 //! Decides what counts as declared: what a manifest of any environment means, however it names it,
-//! and what the items of a StateTable name. The latter is left to the table: with a manifest of its
-//! own it would never be an orphan again. Pure; [`super::reading`] calls it.
+//! and what the items of a StateTable name, or might: an item that cannot be read may name anything.
+//! The latter is left to the table: with a manifest of its own it would never be an orphan again.
+//! Pure; [`super::reading`] calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::core::memory::Memory;
 use crate::core::observation::{Live, Observations};
 use crate::core::world::World;
 use crate::kinds;
+use crate::kinds::importing::ImportSetting;
 
 /// What becomes of a live thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +64,9 @@ pub fn standings(
         declared.extend(reading.find(&ask).into_iter().map(|live| (live.key.clone(), known.application.clone())));
     }
     let watched = desired.tables.iter().find(|table| table.declared.scope == *scope);
-    let claims = claims(desired, &world);
+    let claims = claims(desired, scope, &world);
+    // Where it is found changes how it is declared, not whether.
+    let setting = ImportSetting { scope, account: None, region: None };
     let standing = |live: &Live| {
         if let Some(application) = declared.get(&live.key) {
             return Standing::Declared(application.clone());
@@ -73,21 +77,61 @@ pub fn standings(
         if claims.parents(scope, live).next().is_some() {
             return Standing::LeftOut("things that the items of a StateTable name".to_owned());
         }
+        if claims.is_clouded(scope, live) {
+            let kind = live.key.kind;
+            return Standing::LeftOut(format!(
+                "{kind}: an item of a StateTable may name it, but cannot be read; `moored check` says which item and why"
+            ));
+        }
         match kinds::find(live.key.kind).and_then(|entry| entry.import.as_ref()) {
-            Some(_) => Standing::Open,
+            Some(import) => match (import.declare)(live, &setting) {
+                Ok(_) => Standing::Open,
+                Err(reason) => Standing::LeftOut(reason.to_owned()),
+            },
             None => Standing::LeftOut(format!("a {}, which cannot be imported", live.key.kind)),
         }
     };
     reading.objects.values().map(|live| (live.clone(), standing(live))).collect()
 }
 
-/// What the items of all tables name that were read.
-fn claims(desired: &Desired, world: &World<'_>) -> ClaimIndex {
+/// What the items of all tables name that may name something in this scope.
+fn claims(desired: &Desired, scope: &ScopeKey, world: &World<'_>) -> ClaimIndex {
     let mut index = ClaimIndex::default();
-    for table in &desired.tables {
-        if let Ok(reading) = world.reading(&table.declared.scope) {
-            index.add(&claims::read(table, reading));
+    for table in desired.tables.iter().filter(|table| table.pieces.iter().any(|piece| piece.scope == *scope)) {
+        match world.reading(&table.declared.scope) {
+            Ok(reading) => index.add(&claims::read(table, reading)),
+            Err(_) => index.add_broken(),
         }
     }
     index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::identity::ScopeKind;
+    use crate::core::observation::{Observation, Reading};
+    use crate::core::value::{Fact, Fields};
+
+    #[test]
+    fn a_service_that_is_being_deleted_is_left_out_whatever_of_it_can_be_read() {
+        let scope = ScopeKey::new(ScopeKind::EcsCluster, "111122223333", "eu-west-1", "harbor");
+        let now = Timestamp::UNIX_EPOCH;
+        let mut reading = Reading::begin(now);
+        (reading.complete, reading.listed) = (true, true);
+        for (name, status) in [("api", "ACTIVE"), ("leaving", "DRAINING")] {
+            let mut fields = Fields::default();
+            fields.set("status", status);
+            fields.put("taskDefinition", Fact::Unknown("HTTP 500".into()));
+            let key = ObjectKey::new("EcsService", name);
+            let (addresses, references) = (Box::default(), Box::default());
+            reading.insert(Live { key, id: name.into(), incarnation: None, fields, addresses, references });
+        }
+        let observation = Observation { reading: Some(Arc::new(reading)), ..Observation::default() };
+        let observations = Observations::from([(scope.clone(), observation)]);
+        let found = standings(&Desired::default(), &scope, &observations, now);
+        let told: Vec<(&str, bool)> =
+            found.iter().map(|(live, standing)| (&*live.key.key, *standing == Standing::Open)).collect();
+        assert_eq!(told, [("api", true), ("leaving", false)]);
+    }
 }

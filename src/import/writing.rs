@@ -1,18 +1,19 @@
 //! Manifests as files: one for each application, one for each scope's rest.
 //!
-//! Decides which manifest goes to which file, in which order, and what is said about it in
-//! comments. Equal things give equal bytes: nothing here knows the time. [`super::manifests`] calls it.
+//! Decides which manifest goes to which file, in which order, what is said about it in comments, and
+//! that no two files have one name, on any file system. Equal things give equal bytes: nothing here
+//! knows the time. [`super::manifests`] calls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::naming;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::kinds::importing::Imported;
 use crate::kinds::{dns_record, ecs_service, health_check, load_balancer, target_group};
 use crate::manifest::envelope::{API_VERSION, REVIEWED};
-use crate::manifest::write::{document, scalar};
+use crate::manifest::write::{document, is_key, scalar};
 
 /// Kinds in the order in which a person reads an application; all others follow.
 const ORDER: [&str; 5] =
@@ -21,8 +22,11 @@ const ORDER: [&str; 5] =
 /// More manifests than this make another file.
 const MOST_IN_FILE: usize = 2_000;
 
-/// More hidden values than this are counted, not named.
-const MOST_HIDDEN: usize = 30;
+/// More things that are not declared than this are counted, not named.
+const MOST_NAMED: usize = 30;
+
+/// The most characters of a foreign name in a comment.
+const LONGEST_SHOWN: usize = 100;
 
 /// The characters of a line of a comment.
 const WIDTH: usize = 100;
@@ -48,16 +52,30 @@ pub fn files(environment: &str, manifests: Vec<Manifest<'_>>) -> BTreeMap<String
     for manifest in manifests {
         by_file.entry(stem(&manifest)).or_default().push(manifest);
     }
+    // Stems are in lower case, so that names that differ are different on every file system.
+    let mut taken: BTreeSet<String> = by_file.keys().cloned().collect();
     let mut files = BTreeMap::new();
     for (stem, mut manifests) in by_file {
         manifests.sort_by(|a, b| (rank(a.kind), a.kind, &a.name).cmp(&(rank(b.kind), b.kind, &b.name)));
         for (at, part) in manifests.chunks(MOST_IN_FILE).enumerate() {
-            let number = if at == 0 { String::new() } else { format!("-{}", at + 1) };
+            let name = if at == 0 { stem.clone() } else { free(&stem, at + 1, &mut taken) };
             let documents: Vec<String> = part.iter().map(|manifest| written(environment, manifest)).collect();
-            files.insert(format!("{stem}{number}.yaml"), format!("{}{}", header(), documents.join("---\n")));
+            files.insert(format!("{name}.yaml"), format!("{}{}", header(), documents.join("---\n")));
         }
     }
     files
+}
+
+/// The name of a further file of this stem: numbered, and not that of another application's file.
+fn free(stem: &str, number: usize, taken: &mut BTreeSet<String>) -> String {
+    let mut number = number;
+    loop {
+        let name = format!("{stem}-{number}");
+        if taken.insert(name.clone()) {
+            return name;
+        }
+        number += 1;
+    }
 }
 
 fn rank(kind: &str) -> usize {
@@ -88,8 +106,10 @@ fn header() -> String {
 }
 
 fn written(environment: &str, manifest: &Manifest<'_>) -> String {
-    let Imported { name_field, spec, hidden, .. } = &manifest.imported;
+    let Imported { name_field, spec, hidden, suspicious, .. } = &manifest.imported;
     let mut spec = spec.clone();
+    let mut too_long = Vec::new();
+    leave_out_long_keys(&mut spec, "", &mut too_long);
     if let Some(field) = name_field
         && spec.get(*field).and_then(Json::as_str) == Some(manifest.name.as_str())
     {
@@ -103,25 +123,54 @@ fn written(environment: &str, manifest: &Manifest<'_>) -> String {
         entries.insert("annotations".to_owned(), json!({ REVIEWED: "false" }));
     }
     let whole = json!({ "apiVersion": API_VERSION, "kind": manifest.kind, "metadata": metadata, "spec": spec });
-    format!("{}{}", not_declared(hidden), document(&whole))
+    let reasons = [
+        ("`visible` of the Environment does not list them", hidden),
+        ("they look as if they held a secret", suspicious),
+        ("their names are too long for a key in YAML", &too_long),
+    ];
+    let comments: String = reasons.into_iter().map(|(reason, names)| not_declared(reason, names)).collect();
+    format!("{comments}{}", document(&whole))
 }
 
-/// What a reviewer cannot see in the manifest: what has a value that nobody may be shown.
-fn not_declared(hidden: &[String]) -> String {
-    if hidden.is_empty() {
+/// Takes entries out whose keys some reader of YAML would refuse, and maps that are empty then.
+fn leave_out_long_keys(entries: &mut Map<String, Json>, path: &str, left_out: &mut Vec<String>) {
+    entries.retain(|key, value| {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if !is_key(key) {
+            left_out.push(path);
+            return false;
+        }
+        match value {
+            Json::Object(inner) if !inner.is_empty() => {
+                leave_out_long_keys(inner, &path, left_out);
+                !inner.is_empty()
+            }
+            _ => true,
+        }
+    });
+}
+
+/// What a reviewer cannot see in the manifest, and why.
+fn not_declared(reason: &str, names: &[String]) -> String {
+    if names.is_empty() {
         return String::new();
     }
-    let mut names: Vec<String> = hidden.iter().take(MOST_HIDDEN).map(|name| shown(name)).collect();
-    if hidden.len() > MOST_HIDDEN {
-        names.push(format!("and {} more", hidden.len() - MOST_HIDDEN));
+    let mut list: Vec<String> = names.iter().take(MOST_NAMED).map(|name| shown(name)).collect();
+    if names.len() > MOST_NAMED {
+        list.push(format!("and {} more", names.len() - MOST_NAMED));
     }
-    comment(&format!("Not declared, since `visible` of the Environment does not list them: {}.", names.join(", ")))
+    comment(&format!("Not declared, since {reason}: {}.", list.join(", ")))
 }
 
-/// A foreign name inside a comment: it must not end the line.
+/// A foreign name inside a comment: it must not end the line, nor fill the screen.
 fn shown(name: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, ' ' | ':' | '_' | '-' | '.' | '/');
-    if name.chars().all(plain) { name.to_owned() } else { scalar(name) }
+    let plain =
+        |char: char| char.is_ascii_alphanumeric() || matches!(char, ' ' | ':' | '_' | '-' | '.' | '/' | '(' | ')');
+    let mut short: String = name.chars().take(LONGEST_SHOWN).collect();
+    if short.len() < name.len() {
+        short.push_str("...");
+    }
+    if short.chars().all(plain) { short } else { scalar(&short) }
 }
 
 /// Lines of a comment, broken between words.
@@ -149,7 +198,8 @@ mod tests {
 
     fn manifest<'a>(scope: &'a ScopeKey, kind: &'static str, name: &str, application: Option<&str>) -> Manifest<'a> {
         let spec = json!({ "zone": "example.com", "name": "*.example.com", "ttl": 60 }).as_object().unwrap().clone();
-        let imported = Imported { names: Vec::new(), name_field: Some("name"), spec, hidden: Vec::new() };
+        let imported =
+            Imported { names: Vec::new(), name_field: Some("name"), spec, hidden: Vec::new(), suspicious: Vec::new() };
         Manifest { kind, name: name.to_owned(), application: application.map(str::to_owned), scope, imported }
     }
 
@@ -179,8 +229,46 @@ mod tests {
     }
 
     #[test]
+    fn a_large_application_and_one_that_is_called_like_its_second_file_keep_all_their_manifests() {
+        let scope = ScopeKey::new(ScopeKind::HostedZone, "1", "global", "example.com");
+        let large = (0..=2 * MOST_IN_FILE).map(|at| manifest(&scope, "DnsRecord", &format!("r{at}"), Some("API")));
+        let small = ["api-2", "Api-3", "api-2-2"].map(|name| manifest(&scope, "DnsRecord", name, Some(name)));
+        let files = files("production", large.chain(small).collect());
+        assert_eq!(
+            files.keys().collect::<Vec<_>>(),
+            [
+                "apps/api-2-2.yaml",
+                "apps/api-2.yaml",
+                "apps/api-3.yaml",
+                "apps/api-4.yaml",
+                "apps/api-5.yaml",
+                "apps/api.yaml"
+            ]
+        );
+        let documents: usize = files.values().map(|text| text.matches("kind: DnsRecord\n").count()).sum();
+        assert_eq!(documents, 2 * MOST_IN_FILE + 1 + 3);
+    }
+
+    #[test]
+    fn an_entry_whose_name_no_key_can_have_is_left_out_with_a_word() {
+        let scope = ScopeKey::new(ScopeKind::Table, "1", "eu-west-1", "t");
+        let long = "k".repeat(1_025);
+        let mut item = manifest(&scope, "TableItem", "a", None);
+        item.imported.spec =
+            json!({ "key": { "id": "1" }, "attributes": { &long: "x", "a": "y" }, "tags": { &long: "x" } })
+                .as_object()
+                .unwrap()
+                .clone();
+        let text = written("production", &item);
+        assert!(text.contains("too long for a key"), "{text}");
+        assert!(text.contains("spec:\n  key:\n    id: \"1\"\n  attributes:\n    a: \"y\"\n"), "{text}");
+        assert!(!text.contains(&long) && !text.contains("tags:"), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 2 * WIDTH), "{text}");
+    }
+
+    #[test]
     fn a_hidden_name_cannot_end_its_comment() {
-        let text = not_declared(&["api: TOKEN".to_owned(), "api: A\nkind: Ignore".to_owned()]);
+        let text = not_declared("of a reason", &["api: TOKEN".to_owned(), "api: A\nkind: Ignore".to_owned()]);
         let one_line = text.replace("\n# ", " ");
         assert!(one_line.contains("api: TOKEN, \"api: A\\nkind: Ignore\""), "{text}");
         assert!(text.lines().all(|line| line.starts_with("# ") && line.len() <= WIDTH), "{text}");

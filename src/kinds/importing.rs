@@ -45,7 +45,14 @@ pub struct Imported {
     pub spec: Map<String, Json>,
     /// The names of what is left out because its value is hidden.
     pub hidden: Vec<String>,
+    /// What is left out because it looks as if it held a secret.
+    pub suspicious: Vec<String>,
 }
+
+/// Words in the name of a parameter or field that say that its value is secret. One of them inside
+/// of another word (`author`) is enough: a field that is left out can be added by whoever reviews
+/// the manifest, a secret in a repository stays there.
+const SECRETIVE: [&str; 8] = ["auth", "cred", "key", "pass", "pwd", "secret", "sig", "token"];
 
 /// A spec, or a part of one, under construction.
 #[derive(Debug, Default)]
@@ -80,6 +87,23 @@ impl Spec {
     pub fn whole(self) -> Map<String, Json> {
         self.0
     }
+}
+
+/// Whether the query of a path gives a value to something that is secret by its name.
+pub fn has_secret_query(path: &str) -> bool {
+    path.split_once('?').is_some_and(|(_, query)| tells_secret(query))
+}
+
+/// Whether a text gives a value to something that is secret by its name: `token=…`, `"api_key": "…"`.
+pub fn tells_secret(text: &str) -> bool {
+    let blank = |char: char| char.is_whitespace() || matches!(char, '"' | '\'');
+    let part_of_name = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '%' | '[' | ']');
+    text.match_indices(['=', ':']).any(|(at, sign)| {
+        let before = text.get(..at).unwrap_or_default().trim_end_matches(blank);
+        let after = text.get(at + sign.len()..).unwrap_or_default().trim_start_matches(blank);
+        let name = before.rsplit(|char: char| !part_of_name(char)).next().unwrap_or_default().to_ascii_lowercase();
+        !after.is_empty() && SECRETIVE.iter().any(|word| name.contains(word))
+    })
 }
 
 /// The text at this path.
@@ -139,6 +163,22 @@ mod tests {
         spec.put("c", Spec::default().part());
         spec.put("d", Some(json!(false)));
         assert_eq!(Json::Object(spec.whole()), json!({ "d": false }));
+    }
+
+    #[test]
+    fn a_parameter_that_is_secret_by_its_name_is_told_from_others() {
+        for path in ["/health?token=abc", "/h?deep=yes&X-Amz-Signature=1f", "/h?api_key=%20a", "/h?user[password]=a"] {
+            assert!(has_secret_query(path), "{path}");
+        }
+        for path in ["/health", "/token/abc", "/health?deep=no&full", "/health?token", "/health?token=", "/a:b?c=d"] {
+            assert!(!has_secret_query(path), "{path}");
+        }
+        for text in ["{\"api_key\": \"abc\"}", "Authorization: Bearer abc", "SECRET = abc", "?sig=abc"] {
+            assert!(tells_secret(text), "{text}");
+        }
+        for text in ["ok", "\"status\":\"healthy\"", "1e3", "no secret here", "token", "https://example.com"] {
+            assert!(!tells_secret(text), "{text}");
+        }
     }
 
     #[test]

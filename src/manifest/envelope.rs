@@ -21,7 +21,7 @@ use crate::core::desired::Policy;
 use crate::core::drift::Severity;
 use crate::core::visible::is_hidden;
 use crate::kinds::text::Text;
-use crate::kinds::{self, KINDS, KindEntry, state_table};
+use crate::kinds::{self, KINDS, KindEntry, inventory, state_table};
 
 /// The only `apiVersion` so far.
 pub const API_VERSION: &str = "moored.dev/v1";
@@ -273,6 +273,16 @@ pub fn read(draft: &mut Draft<'_>, kind: ManifestKind) -> Option<Envelope> {
         }
         if draft.document.get("ownedBy").is_some() {
             draft.problem(&["ownedBy"], "a table is never owned: its items are", hint);
+        }
+    }
+
+    if let ManifestKind::Resource(entry) = kind
+        && entry.kind.name() == inventory::KIND
+    {
+        for (field, there) in [("state", absent), ("ownedBy", draft.document.get("ownedBy").is_some())] {
+            if there {
+                draft.problem(&[field], "an inventory is a rule, not a thing that could be gone", "take it away");
+            }
         }
     }
 

@@ -229,6 +229,11 @@ impl Parsed {
         parsed
     }
 
+    /// How many resources its documents declare.
+    pub fn resource_count(&self) -> usize {
+        self.resources.len()
+    }
+
     /// Whether nothing is wrong with any of its documents by itself.
     pub fn is_sound(&self) -> bool {
         self.problems.is_empty()

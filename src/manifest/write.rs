@@ -3,7 +3,8 @@
 //!
 //! Decides what stands without quotes: only what no reader could take for anything but text. All
 //! else is in double quotes, and what a person cannot see is written as an escape. It knows maps,
-//! lists, text, whole numbers and truth values, and no more of YAML. `crate::import` calls it.
+//! lists, text, whole numbers and truth values, and no more of YAML. It tells which texts are too long
+//! for a key, but leaves it to others not to write them. `crate::import` and the kinds' imports call it.
 
 use std::fmt::Write as _;
 
@@ -22,6 +23,15 @@ pub fn document(value: &Value) -> String {
         out.push('\n');
     }
     out
+}
+
+/// The most characters that a key may have as it is written, quotes and escapes included: YAML does
+/// not let a reader look farther for the colon.
+const LONGEST_KEY: usize = 1_024;
+
+/// Whether every reader of YAML takes this text for a key.
+pub fn is_key(text: &str) -> bool {
+    scalar(text).chars().count() <= LONGEST_KEY
 }
 
 /// A text as it is written in YAML: plain, or in double quotes.
@@ -236,6 +246,15 @@ mod tests {
                     list:\n    -\n      - a\n    -\n      b: 1\n";
         assert_eq!(document(&value), text);
         comes_back(&value);
+    }
+
+    #[test]
+    fn a_key_is_as_long_as_every_reader_reads_it() {
+        // An escape takes ten characters of a key, and quotes two.
+        for (longest, more) in [("a".repeat(1_024), "a"), (format!("{}a", "\u{1f600}".repeat(102)), "aa")] {
+            assert!(is_key(&longest) && !is_key(&format!("{longest}{more}")), "{longest}");
+            comes_back(&json!({ longest: "b" }));
+        }
     }
 
     fn values() -> impl Strategy<Value = Value> {

@@ -321,6 +321,36 @@ async fn health_checks_cost_a_page_for_a_hundred_a_count_and_one_call_a_status()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_health_check_that_asks_no_endpoint_has_no_status_and_that_is_nobodys_failure() {
+    let mut bench = Bench::new(ScopeKind::HealthChecks, "global", "");
+    let make = |bench: &Bench, reference: &str, config: serde_json::Value| {
+        let input = json!({ "CallerReference": reference, "HealthCheckConfig": config });
+        let made = bench.act(Service::Route53, "CreateHealthCheck", input);
+        made.pointer("/HealthCheck/Id").and_then(|id| id.as_str()).unwrap().to_owned()
+    };
+    let alarm = json!({ "Type": "CLOUDWATCH_METRIC", "AlarmIdentifier": { "Region": REGION, "Name": "errors" } });
+    let control = json!({
+        "Type": "RECOVERY_CONTROL",
+        "RoutingControlArn": "arn:aws:route53-recovery-control::111122223333:controlpanel/1/routingcontrol/2",
+    });
+    let sum = json!({ "Type": "CALCULATED", "ChildHealthChecks": [], "HealthThreshold": 0 });
+    let ids = [("alarm", alarm), ("control", control), ("sum", sum)].map(|(name, config)| make(&bench, name, config));
+    let endpoint = make(&bench, "endpoint", check_config("api.example.com"));
+    for id in ids.iter().chain([&endpoint]) {
+        bench.ask("HealthCheck", id, &[Facet::Status]);
+    }
+    let (reading, calls) = bench.good().await;
+    assert_eq!((count(&calls, "GetHealthCheckStatus"), &reading.remarks), (2, &Vec::new()), "the alarm, the endpoint");
+    let status = |reading: &Reading, id: &str| {
+        reading.object("HealthCheck", id).unwrap().fields.fact("status.failing").into_owned()
+    };
+    for id in &ids {
+        assert!(matches!(status(&reading, id), Fact::Unchecked(why) if why.contains("tells no status")), "{id}");
+    }
+    assert_eq!(status(&reading, &endpoint), Fact::Known(Value::Int(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn balancers_cost_their_pages_and_a_named_question_for_each_that_is_missing() {
     let mut bench = Bench::new(ScopeKind::LoadBalancers, REGION, "");
     for name in ["api", "web"] {

@@ -348,13 +348,13 @@ async fn wrong_path() -> Problem {
 }
 
 async fn wrong_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this API only reads", "use GET")
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "there is no such method here", "use GET; holds are made with POST")
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use tokio::sync::watch;
 
@@ -363,6 +363,8 @@ mod tests {
     use crate::core::hold::Hold;
     use crate::core::identity::{ObjectKey, ScopeKey};
     use crate::core::memory::Memory;
+    use crate::core::observation::Live;
+    use crate::core::record::reveal::Visible;
     use crate::core::record::{Attributed, FactsAt, Seen};
     use crate::serve::http::tests::{exchange, nothing};
     use crate::store::{Past, RecordedThing};
@@ -389,8 +391,12 @@ mod tests {
             Ok(Vec::new())
         }
 
-        fn recorded(&self, _: &ScopeKey) -> BTreeSet<ObjectKey> {
-            BTreeSet::new()
+        fn lacking(&self, _: &ScopeKey, _: &BTreeMap<ObjectKey, Arc<Live>>) -> Vec<ObjectKey> {
+            Vec::new()
+        }
+
+        fn set_visible(&mut self, _: Visible) -> Result<(), StoreError> {
+            Ok(())
         }
 
         fn changes(&self, _: &ChangeQuery) -> Result<Vec<Change>, StoreError> {

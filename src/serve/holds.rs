@@ -68,6 +68,14 @@ pub(super) async fn make(State(api): State<Arc<Api>>, headers: HeaderMap, body: 
     let by = if wish.by.trim().is_empty() || wish.by.chars().any(char::is_control) { somebody() } else { wish.by };
     let held = Hold::begin(&wish.application, wish.environment.as_deref(), &wish.reason, &by, now, length);
     let held = held.map_err(refused)?;
+    // A misspelt name would hold nothing, and nobody would notice.
+    let known = api.board.borrow().as_ref().is_none_or(|published| {
+        let declared = published.index.applications.keys().any(|(_, name)| *name == held.application);
+        declared || published.snapshot.findings.iter().any(|finding| finding.application == held.application)
+    });
+    if !known {
+        return Err(refused(format!("no manifest and no finding speaks of the application {}", held.application)));
+    }
     let made = held.clone();
     beside(move || hold::begin(&path, &made)).await?;
     Ok(Json(serde_json::to_value(&held).unwrap_or_default()))

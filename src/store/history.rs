@@ -4,9 +4,10 @@
 //! findings are kept; the flight recorder in the same file is [`super::record`]. It judges nothing.
 //! The daemon owns the one that writes; `moored history` opens another beside it that only reads.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -18,6 +19,8 @@ use crate::core::evaluate::Event;
 use crate::core::hold::Hold;
 use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::memory::Memory;
+use crate::core::observation::Live;
+use crate::core::record::reveal::Visible;
 use crate::core::record::{Attributed, Change, FactsAt, Seen, ThingName};
 
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_hours(1);
@@ -38,6 +41,8 @@ pub struct SqliteHistory {
     saved: Option<Memory>,
     pruned_at: Option<Timestamp>,
     recorder: Recorder,
+    /// What may be shown, while it is not written down yet.
+    visible: Option<Visible>,
     /// Whether the file has a record: an earlier version's, opened to be read, has none.
     has_record: bool,
     /// Declared last, so that the file is closed before somebody else may open it.
@@ -50,15 +55,31 @@ impl SqliteHistory {
         let (connection, lock) = schema::open(path)?;
         let recorder = number_of_key(&connection).and_then(|key| Recorder::load(&connection, key));
         let recorder = recorder.map_err(|error| StoreError::sqlite(path, &error))?;
-        let path = path.to_owned();
-        Ok(Self { connection, path, saved: None, pruned_at: None, recorder, has_record: true, _lock: Some(lock) })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            saved: None,
+            pruned_at: None,
+            recorder,
+            visible: None,
+            has_record: true,
+            _lock: Some(lock),
+        })
     }
 
     /// Opens a state file for reading, beside the daemon that may be writing it. Saving is an error.
     pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
         let (connection, version) = schema::open_read_only(path)?;
-        let (path, recorder, has_record) = (path.to_owned(), Recorder::default(), version >= RECORDED_SINCE);
-        Ok(Self { connection, path, saved: None, pruned_at: None, recorder, has_record, _lock: None })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            saved: None,
+            pruned_at: None,
+            recorder: Recorder::default(),
+            visible: None,
+            has_record: version >= RECORDED_SINCE,
+            _lock: None,
+        })
     }
 
     /// Names this installation; made with the file.
@@ -92,6 +113,14 @@ impl SqliteHistory {
         }
         transaction.commit()?;
         Ok(changed)
+    }
+
+    fn write_visible(&mut self) -> Result<(), StoreError> {
+        if let Some(names) = &self.visible {
+            past::set_visible(&self.connection, names).map_err(|error| self.error(&error))?;
+        }
+        self.visible = None;
+        Ok(())
     }
 
     /// What the record answers; nothing where there is none.
@@ -184,12 +213,18 @@ impl History for SqliteHistory {
     }
 
     fn record(&mut self, seen: &Seen<'_>) -> Result<Vec<Change>, StoreError> {
+        self.write_visible()?;
         let changes = self.recorder.record(&mut self.connection, seen);
         changes.map_err(|error| self.error(&error))
     }
 
-    fn recorded(&self, scope: &ScopeKey) -> BTreeSet<ObjectKey> {
-        self.recorder.recorded(scope)
+    fn lacking(&self, scope: &ScopeKey, there: &BTreeMap<ObjectKey, Arc<Live>>) -> Vec<ObjectKey> {
+        self.recorder.lacking(scope, there)
+    }
+
+    fn set_visible(&mut self, names: Visible) -> Result<(), StoreError> {
+        self.visible = Some(names);
+        self.write_visible()
     }
 
     fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError> {
@@ -231,8 +266,6 @@ fn number_of_key(connection: &Connection) -> rusqlite::Result<u32> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::core::drift::{Drift, FieldDrift, FindingKey, Root, Severity};
     use crate::core::filter::Filter;
@@ -281,6 +314,7 @@ mod tests {
             addresses: vec!["dns:api".into()],
             former: Vec::new(),
             first_seen: at(0),
+            watched: crate::core::memory::Watched::No,
             absent_since: None,
             gone_since: Some(at(1)),
         };
@@ -380,6 +414,53 @@ mod tests {
         daemon.save(&memory(&[finding("api", at(10))]), &[], at(30)).unwrap();
         assert_eq!(names(&reader.past(&all()).unwrap()), [("api", false)]);
         assert!(matches!(reader.save(&memory(&[]), &[], at(40)), Err(StoreError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_name_that_is_no_longer_visible_is_hidden_from_every_reader_at_once_also_in_the_past() {
+        use crate::core::value::{Fields, Secret, Value};
+        let scratch = Scratch::new("history-visible");
+        let path = scratch.file("moored.db");
+        let mut daemon = SqliteHistory::open(&path).unwrap();
+        let reader = SqliteHistory::open_read_only(&path).unwrap();
+        let scope = ScopeKey::parse("table/111122223333/eu-west-1/deployments").unwrap();
+        let read = |daemon: &mut SqliteHistory, second: i64, hash: u128, text: &str| {
+            let mut fields = Fields::default();
+            fields.set("attributes.level", Value::Secret(Secret { hash, shown: Some(text.into()) }));
+            let key = ObjectKey::new("TableItem", "service=api");
+            let (id, nothing) = (Arc::<str>::from("deployments/service=api"), Box::default());
+            let live = Live {
+                key: key.clone(),
+                id,
+                incarnation: None,
+                fields,
+                addresses: nothing,
+                references: Box::default(),
+            };
+            let objects = BTreeMap::from([(key, Arc::new(live))]);
+            let (started, finished) = (at(second), at(second + 1));
+            daemon.record(&Seen { scope: &scope, started, finished, listed: true, objects: &objects, gone: Vec::new() })
+        };
+        let names = |names: &[&str]| -> Visible {
+            [(scope.clone(), names.iter().map(|name| Arc::from(*name)).collect())].into_iter().collect()
+        };
+        read(&mut daemon, 0, 7, "info").unwrap();
+        read(&mut daemon, 10, 8, "debug").unwrap();
+        let told = |history: &SqliteHistory| {
+            let changes = history.changes(&ChangeQuery { limit: 9, ..ChangeQuery::default() }).unwrap();
+            let FactsAt::Present { facts, .. } = history.facts_at(&scope, "TableItem", "service=api", at(5)).unwrap()
+            else {
+                return String::new();
+            };
+            format!("{} > {}, {}", changes[0].fields[0].before, changes[0].fields[0].after, facts["attributes.level"])
+        };
+        let hidden = r#""(secret)" > "(secret)", "(secret)""#;
+        assert_eq!((told(&daemon), told(&reader)), (hidden.to_owned(), hidden.to_owned()), "nobody has said");
+        daemon.set_visible(names(&["level"])).unwrap();
+        let shown = r#""info" > "debug", "info""#;
+        assert_eq!((told(&daemon), told(&reader)), (shown.to_owned(), shown.to_owned()));
+        daemon.set_visible(names(&["other"])).unwrap();
+        assert_eq!((told(&daemon), told(&reader)), (hidden.to_owned(), hidden.to_owned()));
     }
 
     #[test]

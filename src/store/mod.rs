@@ -12,8 +12,9 @@ mod record;
 mod rows;
 mod schema;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::ErrorCode;
@@ -26,6 +27,8 @@ use crate::core::filter::Filter;
 use crate::core::hold::Hold;
 use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::memory::Memory;
+use crate::core::observation::Live;
+use crate::core::record::reveal::Visible;
 use crate::core::record::{Attributed, Change, FactsAt, Seen};
 
 pub use history::SqliteHistory;
@@ -43,14 +46,19 @@ pub trait History: Send {
     /// Findings, open and ended ones, newest first.
     fn past(&self, query: &Past) -> Result<Vec<PastFinding>, StoreError>;
 
-    /// Compares a reading with what is recorded and records the difference, in one transaction. The
-    /// first reading of a scope is its baseline: facts without changes. After an error nothing of it
-    /// was written, and the next reading finds all of it.
+    /// Compares a reading with what is recorded and records the difference, a few thousand things in
+    /// one transaction. The first reading of a scope is its baseline: facts without changes. After an
+    /// error the next reading finds what was not written. Values in these changes that may be secret
+    /// bear the marks of the record: [`History::changes`] tells what may be shown.
     fn record(&mut self, seen: &Seen<'_>) -> Result<Vec<Change>, StoreError>;
 
-    /// What is recorded in a scope and not gone, from memory: so that things which a list lacks can
-    /// be asked for by name. Empty for a store that was opened to be read.
-    fn recorded(&self, scope: &ScopeKey) -> BTreeSet<ObjectKey>;
+    /// What is recorded in a scope and neither gone nor there, from memory: things that a list lacks,
+    /// to be asked for by name. Empty for a store that was opened to be read.
+    fn lacking(&self, scope: &ScopeKey, there: &BTreeMap<ObjectKey, Arc<Live>>) -> Vec<ObjectKey>;
+
+    /// From now on whoever asks what changed is shown these values that may be secret, and no others.
+    /// After an error the next [`History::record`] tries again.
+    fn set_visible(&mut self, names: Visible) -> Result<(), StoreError>;
 
     /// Recorded changes, newest last.
     fn changes(&self, query: &ChangeQuery) -> Result<Vec<Change>, StoreError>;

@@ -5,6 +5,8 @@
 //! whoever may write it; a reader leaves it as it is. [`super::history`] calls it once at the start.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +22,9 @@ const APPLICATION: i64 = 0x6d6f_6f72;
 
 /// How long a statement waits for a reader or a checkpoint of another process.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So large the write-ahead log may stay after a reading that wrote much.
+const LOG_BYTES: i64 = 64 << 20;
 
 const TABLES: &str = "
     CREATE TABLE meta (
@@ -127,6 +132,7 @@ const BESIDES: &str = "
 pub(super) fn open(path: &Path) -> Result<(Connection, File), StoreError> {
     refuse_directory(path)?;
     let lock = lock(path)?;
+    make(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
     if is_empty(path, &connection)? {
@@ -197,6 +203,14 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// Makes the file if there is none. What runs is nobody else's business, not for a moment.
+fn make(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StoreError::unusable(path, &error)),
+        _ => Ok(()),
+    }
+}
+
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connect = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
@@ -226,8 +240,7 @@ fn create(path: &Path, connection: &mut Connection) -> Result<(), StoreError> {
         transaction.commit()
     };
     create().map_err(|error| StoreError::sqlite(path, &error))?;
-    // Names and addresses of what runs are nobody else's business.
-    use std::os::unix::fs::PermissionsExt;
+    // The empty file may have been somebody else's making.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(|error| StoreError::unusable(path, &error))
 }
@@ -276,7 +289,8 @@ fn check(path: &Path, connection: &Connection) -> Result<(), StoreError> {
 fn tune(connection: &Connection) -> rusqlite::Result<()> {
     // Where the file system cannot have one, SQLite keeps its journal; that works too.
     let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    connection.pragma_update(None, "synchronous", "NORMAL")
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)
 }
 
 /// One value of the `meta` table.
@@ -314,6 +328,20 @@ mod tests {
         let other = scratch.file("other.db");
         Connection::open(&other).unwrap().execute_batch("CREATE TABLE meta (song TEXT)").unwrap();
         assert!(refusal(&other).contains("of another program"));
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone_from_the_first_moment() {
+        let scratch = Scratch::new("schema-private");
+        let path = scratch.file("moored.db");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        make(&path).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        let (connection, _lock) = open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE more (a)").unwrap();
+        assert_eq!((mode(&path), mode(&beside(&path, "-wal"))), (0o600, 0o600));
+        let limit: i64 = connection.query_row("PRAGMA journal_size_limit", [], |row| row.get(0)).unwrap();
+        assert_eq!(limit, LOG_BYTES);
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn a_diff_as_json_has_every_member_and_can_be_narrowed() {
         (&first["what"], &first["kind"], &first["scope"]),
         (&"changed".into(), &"DnsRecord".into(), &ZONE.into())
     );
-    assert_eq!(first["fields"][0], serde_json::json!({"path": "ttl", "before": 60, "after": 300}));
+    assert_eq!(first["fields"][1], serde_json::json!({"path": "ttl", "before": 60, "after": 300}), "by path");
     assert_eq!(first["attributed"]["by"]["actor"], "alice");
     assert_eq!((&all["moreChanges"], &all["recorded"][0]["scope"]), (&false.into(), &ZONE.into()));
     let count = |more: &[&str]| json(more)["changes"].as_array().unwrap().len();
@@ -177,9 +177,24 @@ fn show_at_says_what_a_thing_was_and_what_became_of_it() {
         "ttl: 60 → 300",
     ]);
     record.show("DnsRecord/web.example.com", 1).exits(0).says(&["absent, gone since", "nothing of it changed since"]);
-    record.show("DnsRecord/evil?[2J.example.com", 2).exits(0).says(&["absent: it had not been seen yet", "appeared"]);
+    record.show("DnsRecord/evil?[2J.example.com", 2).exits(0).says(&["not known: its record begins at", "appeared"]);
+    record.show("DnsRecord/evil?[2J.example.com", 3).exits(0).says(&["absent: it had not been seen yet", "appeared"]);
     record.show("DnsRecord/web.example.com", 4).exits(0).says(&["not known: its record begins at"]);
     record.show("DnsRecord/nobody", 1).exits(1).complains_in_one_line().complains(&["nothing in the record is called"]);
     let any = record.show("DnsRecord/????example.com", 1).exits(1).complains_in_one_line();
     any.complains(&["may be any of"]);
+}
+
+#[test]
+fn an_environment_is_not_ignored_where_manifests_are_broken() {
+    let record = Record::new("show-at-broken");
+    let (state, broken) = (record.path(), record.scratch.file("broken.yaml"));
+    std::fs::write(&broken, "kind: [\n").unwrap();
+    let at = (record.ago(2) + SignedDuration::from_mins(1)).to_string();
+    let show = ["show", "DnsRecord/api.example.com", "--at", at.as_str(), "--state", text(&state)];
+    let show = [&show[..], &["--desired-state", text(&broken)]].concat();
+    moored(show.clone()).exits(0).complains(&["without manifests only the cloud's own names are known"]);
+    let refused = moored([&show[..], &["--environment", "staging"]].concat()).exits(1);
+    let refused = refused.complains(&["--environment needs the manifests, and they cannot be read"]);
+    assert_eq!(refused.stdout, "");
 }

@@ -3,9 +3,11 @@
 //! Decides what counts as a change. A path that a reading could not tell (`Unknown`, `Unchecked`),
 //! or whose ancestor it could not, keeps its recorded value; a path that a reading does not have
 //! though nothing above it was untold is known not to be there. What was never told is a *gap*:
-//! when it is told for the first time, that is no change. A detail that nobody asked for is untold
-//! like any other (`kinds::detail`), so it never reads as removed. A value that may be secret is a
-//! keyed hash; hashes under two keys say nothing about each other, so a new key changes nothing.
+//! when it is told for the first time, that is no change, and what it was before stays unknown. A
+//! detail that nobody asked for is untold like any other (`kinds::detail`), so it never reads as
+//! removed; one that is kept between readings may have changed before the last of them. A value
+//! that may be secret is a keyed hash; hashes under two keys say nothing about each other, so a new
+//! key changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,11 +17,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::FieldChange;
+use super::{FieldChange, reveal};
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Value};
 use crate::kinds::ecs_service::live::REGISTERED;
-use crate::kinds::table_item;
+use crate::kinds::{detail, table_item};
 
 /// The path of the physical identity among the facts: a thing of the same name may be another one.
 pub const ID: &str = "id";
@@ -36,6 +38,9 @@ pub struct Facts {
     /// Paths that the last reading did not tell, and when the last one that did began.
     #[serde(rename = "s", default, skip_serializing_if = "BTreeMap::is_empty")]
     stale: BTreeMap<Arc<str>, Timestamp>,
+    /// Paths that were gaps, and when the reading was finished that told them first.
+    #[serde(rename = "n", default, skip_serializing_if = "BTreeMap::is_empty")]
+    first: BTreeMap<Arc<str>, Timestamp>,
 }
 
 /// What a reading makes of recorded facts.
@@ -43,9 +48,9 @@ pub struct Facts {
 pub struct Update {
     /// The facts now.
     pub facts: Facts,
-    /// What differs, by path.
+    /// What differs, by path; values that may be secret are marked.
     pub fields: Vec<FieldChange>,
-    /// The last reading that still told all of it as it was began then.
+    /// All of it still was as it was then, by a reading that began then or later.
     pub after: Timestamp,
 }
 
@@ -57,12 +62,15 @@ impl Facts {
             known: known.into_iter().filter_map(|(path, kept)| Some((path.into(), kept?))).collect(),
             gaps: unknown.into_iter().map(Arc::from).collect(),
             stale: BTreeMap::new(),
+            first: BTreeMap::new(),
         }
     }
 
-    /// What a new reading makes of them; the last one that had the thing began at `seen`.
-    pub fn update(&self, live: &Live, key: u32, seen: Timestamp) -> Update {
+    /// What a new reading, finished at `at`, makes of them; the last one that had the thing began
+    /// at `seen`.
+    pub fn update(&self, live: &Live, key: u32, seen: Timestamp, at: Timestamp) -> Update {
         let Told { known: told, unknown } = Told::of(live, key);
+        let kind = live.key.kind;
         let mut update = Update { facts: Self::default(), fields: Vec::new(), after: seen };
         for (path, kept) in &self.known {
             if told.contains_key(&**path) {
@@ -71,7 +79,7 @@ impl Facts {
             if lineage(path).any(|path| unknown.contains(path)) {
                 update.facts.known.insert(path.clone(), kept.clone());
             } else {
-                update.differs(self, path, Some(kept), None);
+                update.differs(self.surely_told(kind, path, seen), path, Some(kept), None);
             }
         }
         for (path, kept) in told {
@@ -83,7 +91,7 @@ impl Facts {
             };
             let first_told = before.is_none() && lineage(&path).any(|path| self.gaps.contains(path));
             if !same && !first_told {
-                update.differs(self, &path, before, kept.as_ref());
+                update.differs(self.surely_told(kind, &path, seen), &path, before, kept.as_ref());
             }
             if let Some(kept) = kept {
                 update.facts.known.insert(path, kept);
@@ -91,7 +99,10 @@ impl Facts {
         }
         update.fields.sort_by(|one, other| one.path.cmp(&other.path));
         let untold = |path: &str| lineage(path).any(|path| unknown.contains(path));
-        update.facts.gaps.extend(self.gaps.iter().filter(|gap| untold(gap)).cloned());
+        let (gaps, filled): (Vec<_>, Vec<_>) = self.gaps.iter().cloned().partition(|gap| untold(gap));
+        update.facts.gaps.extend(gaps);
+        update.facts.first.extend(self.first.iter().map(|(path, at)| (path.clone(), *at)));
+        update.facts.first.extend(filled.into_iter().map(|gap| (gap, at)));
         update.facts.stale.extend(self.stale.iter().filter(|(path, _)| untold(path)).map(|(p, at)| (p.clone(), *at)));
         for path in &unknown {
             if lineage(path).any(|path| self.gaps.contains(path)) {
@@ -104,22 +115,33 @@ impl Facts {
         update
     }
 
-    /// The facts as people may see them.
-    pub fn shown(&self) -> BTreeMap<Arc<str>, Json> {
-        self.known.iter().map(|(path, kept)| (path.clone(), kept.shown())).collect()
+    /// The facts as JSON, with a mark on what only [`reveal::Visible`] lets people see.
+    pub fn marked(&self) -> BTreeMap<Arc<str>, Json> {
+        self.known.iter().map(|(path, kept)| (path.clone(), kept.marked())).collect()
+    }
+
+    /// Whether nobody knew this path at that time: it was a gap then, or below one.
+    pub fn is_untold(&self, path: &str, at: Timestamp) -> bool {
+        lineage(path).any(|path| self.first.get(path).is_some_and(|first| *first > at))
     }
 
     /// When the last reading that told this path began.
     fn told_last(&self, path: &str, seen: Timestamp) -> Timestamp {
         lineage(path).filter_map(|path| self.stale.get(path)).fold(seen, |earliest, at| earliest.min(*at))
     }
+
+    /// From when at the latest this path was as it is recorded: a detail is kept between readings.
+    fn surely_told(&self, kind: &str, path: &str, seen: Timestamp) -> Timestamp {
+        let told = self.told_last(path, seen);
+        told.saturating_sub(detail::may_lag(kind, path)).unwrap_or(told)
+    }
 }
 
 impl Update {
-    fn differs(&mut self, former: &Facts, path: &Arc<str>, before: Option<&Kept>, after: Option<&Kept>) {
-        self.after = former.told_last(path, self.after);
-        let shown = |kept: Option<&Kept>| kept.map_or(Json::Null, Kept::shown);
-        self.fields.push(FieldChange { path: path.clone(), before: shown(before), after: shown(after) });
+    fn differs(&mut self, since: Timestamp, path: &Arc<str>, before: Option<&Kept>, after: Option<&Kept>) {
+        self.after = self.after.min(since);
+        let marked = |kept: Option<&Kept>| kept.map_or(Json::Null, Kept::marked);
+        self.fields.push(FieldChange { path: path.clone(), before: marked(before), after: marked(after) });
     }
 }
 
@@ -223,15 +245,15 @@ impl Kept {
         }
     }
 
-    fn shown(&self) -> Json {
+    fn marked(&self) -> Json {
         match self {
             Self::Nothing => Json::Null,
             Self::Bool(flag) => (*flag).into(),
             Self::Int(number) => (*number).into(),
             Self::Text(text) => (&**text).into(),
-            Self::List(items) => items.iter().map(Self::shown).collect(),
-            Self::Secret(Token { shown: Some(text), .. }) => (&**text).into(),
-            Self::Secret(_) => "(secret)".into(),
+            Self::List(items) => items.iter().map(Self::marked).collect(),
+            Self::Secret(Token { shown: Some(text), .. }) => reveal::marked(text),
+            Self::Secret(_) => reveal::SECRET.into(),
         }
     }
 }

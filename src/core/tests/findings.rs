@@ -329,3 +329,27 @@ fn what_did_not_work_before_a_rollout_does_not_work_during_it() {
     stage.at(211);
     assert_eq!(stage.findings(), ["degraded EcsService api"], "a new rollout is no proof that it works");
 }
+
+#[test]
+fn findings_of_a_root_that_is_not_in_force_are_held() {
+    let mut stage = Stage::new();
+    stage.declare(service("api"));
+    stage.declare(service("web"));
+    stage.services(0, vec![], &[("api", "c1"), ("web", "c2")]);
+    stage.at(1);
+    assert_eq!(stage.findings(), ["missing EcsService api", "missing EcsService web"]);
+
+    // A restart with the root that declares `web` broken from the start.
+    stage.last = None;
+    stage.desired.resources.retain(|declared| *declared.name == *"api");
+    stage.desired.unread_roots = vec!["teams/web".into()];
+    assert_eq!(stage.findings(), ["missing EcsService api", "missing EcsService web (held)"]);
+    assert_eq!(stage.findings(), ["missing EcsService api", "missing EcsService web (held)"]);
+    stage.desired.resources.clear();
+    stage.last = None;
+    assert_eq!(stage.findings(), ["missing EcsService api (held)", "missing EcsService web (held)"]);
+
+    stage.desired.unread_roots.clear();
+    stage.last = None;
+    assert!(stage.findings().is_empty(), "what no root declares any more is over");
+}

@@ -132,7 +132,8 @@ fn what_a_deployers_item_names_is_no_stranger() {
     assert!(stage.findings().is_empty());
 
     stage.observe(balancers(), 10, vec![balancer("deployer-api"), balancer("by-hand")]);
-    stage.at(11);
+    stage.scan_again(11);
+    stage.at(12);
     assert_eq!(stage.findings(), ["unexpected LoadBalancer by-hand"]);
 
     // While the table cannot be read, the item might name anything: nothing new, nothing ends.
@@ -284,5 +285,233 @@ fn a_mass_loss_while_moored_was_down_is_found() {
     stage.evaluate();
     stage.observe(zone(), 7210, records(&["host-00"]));
     stage.at(7211);
+    assert_eq!(stage.findings(), ["vanished Inventory everything"]);
+}
+
+#[test]
+fn what_is_proven_gone_stays_proven_when_nobody_asks_again() {
+    let mut stage = Stage::new();
+    watch(&mut stage, "production", cluster(), vanishing());
+    stage.services(0, vec![running("a", "c1"), running("b", "c2")], &[]);
+    stage.at(1);
+    stage.evaluate();
+    stage.services(10, vec![running("a", "c1")], &[("b", "c2")]);
+    stage.at(11);
+    assert_eq!(stage.findings(), ["vanished EcsService b"]);
+    stage.services(20, vec![running("a", "c1")], &[]);
+    stage.at(21);
+    assert_eq!(stage.findings(), ["vanished EcsService b"]);
+    assert!(stage.evaluate().unknown.is_empty());
+}
+
+#[test]
+fn services_still_gone_after_a_mass_loss_are_told_by_name() {
+    let mut stage = Stage::new();
+    let names: Vec<String> = (0..30).map(|number| format!("svc-{number:02}")).collect();
+    let alive = |from: usize| names.iter().skip(from).map(|name| running(name, "c")).collect::<Vec<_>>();
+    let again = || {
+        let back = names.iter().skip(2).take(18).map(|name| running(name, "again"));
+        back.chain(alive(20)).collect::<Vec<_>>()
+    };
+    let dead: Vec<(&str, &str)> = names.iter().take(20).map(|name| (name.as_str(), "c")).collect();
+    watch(&mut stage, "production", cluster(), census());
+    stage.services(0, alive(0), &[]);
+    stage.at(1);
+    stage.evaluate();
+    stage.services(60, alive(20), &dead);
+    stage.at(61);
+    assert_eq!(stage.findings(), ["vanished Inventory everything"]);
+    stage.services(120, again(), &[]);
+    stage.at(121);
+    assert_eq!(stage.findings(), ["vanished EcsService svc-00", "vanished EcsService svc-01"]);
+}
+
+#[test]
+fn an_edited_inventory_ends_no_vanished_finding() {
+    let mut stage = Stage::new();
+    watch(&mut stage, "production", zone(), vanishing());
+    stage.observe(zone(), 0, records(&["a", "b"]));
+    stage.at(1);
+    stage.evaluate();
+    stage.observe(zone(), 10, records(&["a"]));
+    stage.at(11);
+    stage.evaluate();
+    let own = stage.desired.inventories[0].declared.clone();
+    let rules = InventoryRules { except: vec![except("cats-*", None)], ..vanishing() };
+    stage.desired.inventories = vec![Arc::new(Inventory { declared: own, rules })];
+    stage.last = None;
+    stage.observe(zone(), 20, records(&["a"]));
+    stage.at(21);
+    assert_eq!(stage.findings(), ["vanished DnsRecord b.example.com CNAME"]);
+}
+
+#[test]
+fn what_left_before_the_inventory_began_is_neither_vanished_nor_a_mass_loss() {
+    let mut stage = Stage::new();
+    stage.declare(service("api"));
+    let names: Vec<String> = (0..20).map(|number| format!("job-{number:02}")).collect();
+    let mut all: Vec<Live> = names.iter().map(|name| running(name, "c")).collect();
+    all.push(running("api", "c1"));
+    stage.services(0, all, &[]);
+    stage.at(1);
+    stage.evaluate();
+    watch(&mut stage, "production", cluster(), census());
+    stage.services(3600, vec![running("api", "c1")], &[]);
+    stage.at(3601);
+    assert!(stage.findings().is_empty());
+    let dead: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "c")).collect();
+    stage.services(3660, vec![running("api", "c1")], &dead);
+    stage.at(3661);
+    assert!(stage.findings().is_empty());
+}
+
+#[test]
+fn what_is_declared_by_another_name_is_missing_and_not_vanished_too() {
+    let mut stage = Stage::new();
+    stage.declare(declared("HealthCheck", "api", checks(), Select::Alias("callerReference:api".into())));
+    watch(&mut stage, "production", checks(), vanishing());
+    let mut reading = Reading::begin(at(0));
+    (reading.complete, reading.listed) = (true, true);
+    let live = check("api");
+    reading.alias("callerReference:api", live.key.clone());
+    reading.insert(live);
+    stage.put(checks(), reading);
+    stage.at(1);
+    stage.evaluate();
+    stage.observe(checks(), 10, vec![]);
+    stage.answer(checks(), "HealthCheck", Select::Key("hc-api".into()), NamedAnswer::NotFound);
+    stage.at(11);
+    assert_eq!(stage.findings(), ["missing HealthCheck api"]);
+}
+
+#[test]
+fn while_tags_cannot_be_read_no_check_is_a_stranger() {
+    let mut stage = Stage::new();
+    stage.declare(declared("HealthCheck", "api", checks(), Select::Alias("tagName:api".into())));
+    watch(&mut stage, "production", checks(), exhaustive());
+    stage.observe(checks(), 0, vec![check("api")]);
+    stage.at(1);
+    assert!(stage.findings().is_empty());
+}
+
+#[test]
+fn an_item_that_cannot_be_understood_ends_no_finding() {
+    let mut stage = Stage::wonderland();
+    watch(&mut stage, "production", balancers(), exhaustive());
+    stage.observe(balancers(), 10, vec![balancer("deployer-api"), balancer("by-hand")]);
+    stage.scan_again(11);
+    stage.at(12);
+    assert_eq!(stage.findings(), ["unexpected LoadBalancer by-hand"]);
+    let mut odd = item("odd");
+    odd.fields.set("lb", "nonsense");
+    stage.observe(table(), 20, vec![item("deployer-api"), odd]);
+    stage.at(21);
+    assert!(stage.findings().contains(&"unexpected LoadBalancer by-hand (held)".to_owned()));
+}
+
+#[test]
+fn a_thing_that_is_younger_than_the_scan_is_no_stranger_yet() {
+    let mut stage = Stage::wonderland();
+    watch(&mut stage, "production", balancers(), exhaustive());
+    stage.observe(balancers(), 10, vec![balancer("deployer-api"), balancer("shop")]);
+    stage.at(11);
+    assert!(stage.findings().is_empty());
+    assert!(stage.wanted().contains(&table()));
+    assert!(stage.last.as_ref().unwrap().asks.get(&table()).unwrap().fresh_since.is_some());
+    stage.observe(table(), 20, vec![item("deployer-api"), item("shop")]);
+    stage.observe(cluster(), 21, vec![running("deployer-api", "c1"), running("shop", "c1")]);
+    stage.at(22);
+    assert!(stage.findings().is_empty());
+}
+
+#[test]
+fn a_stranger_that_a_list_lacks_is_held_until_ecs_says_that_it_is_gone() {
+    let mut stage = Stage::new();
+    watch(&mut stage, "production", cluster(), exhaustive());
+    stage.services(0, vec![running("a", "c1")], &[]);
+    stage.at(1);
+    assert_eq!(stage.findings(), ["unexpected EcsService a"]);
+    stage.services(10, vec![], &[]);
+    stage.at(11);
+    assert_eq!(stage.findings(), ["unexpected EcsService a (held)"]);
+    stage.services(20, vec![], &[("a", "c1")]);
+    stage.at(21);
+    assert!(stage.findings().is_empty());
+}
+
+#[test]
+fn an_exceptions_time_begins_again_with_each_life() {
+    let mut stage = Stage::new();
+    let rules = InventoryRules { except: vec![except("cats-*", Some(2700))], ..exhaustive() };
+    watch(&mut stage, "production", zone(), rules);
+    for (second, names) in [(0, &["cats-1"][..]), (600, &[]), (86_400, &["cats-1"])] {
+        stage.observe(zone(), second, records(names));
+        stage.at(second + 1);
+        assert!(stage.findings().is_empty(), "at {second}");
+    }
+}
+
+#[test]
+fn a_stranger_that_is_declared_while_nothing_can_be_read_is_told_once() {
+    let mut stage = Stage::new();
+    watch(&mut stage, "production", cluster(), exhaustive());
+    stage.services(0, vec![running("b", "c1")], &[]);
+    stage.at(1);
+    assert_eq!(stage.findings(), ["unexpected EcsService b"]);
+    stage.declare(service("b"));
+    stage.fail(cluster(), Reason::NotYetRead);
+    stage.at(2);
+    assert_eq!(stage.findings(), ["unexpected EcsService b (held)"]);
+}
+
+#[test]
+fn what_came_and_went_within_minutes_is_no_mass_loss() {
+    let mut stage = Stage::new();
+    let hosts = hosts(60);
+    watch(&mut stage, "production", zone(), InventoryRules { vanished: false, ..census() });
+    for (second, count) in [(0, 30), (60, 60), (300, 30)] {
+        stage.observe(zone(), second, zone_of(hosts.get(..count).unwrap()));
+        stage.at(second + 1);
+        assert!(stage.findings().is_empty(), "at {second}");
+    }
+}
+
+#[test]
+fn a_vanished_service_is_the_root_of_what_it_left_behind() {
+    let mut stage = Stage::wonderland();
+    stage.desired.resources.retain(|declared| declared.kind.name() != "EcsService");
+    watch(&mut stage, "production", cluster(), vanishing());
+    stage.services(5, vec![running("deployer-api", "c1")], &[]);
+    stage.at(6);
+    assert!(stage.findings().is_empty());
+    stage.lose_service(10);
+    let snapshot = stage.evaluate();
+    assert_eq!(snapshot.findings.len(), 5);
+    assert_eq!(snapshot.groups.len(), 1, "{:?}", snapshot.groups);
+}
+
+#[test]
+fn a_broad_ignore_does_not_hide_what_takes_the_environment_down() {
+    let mut stage = Stage::new();
+    let hosts = hosts(30);
+    watch(&mut stage, "production", zone(), census());
+    let everything = crate::core::ignore::Ignore {
+        name: "all".into(),
+        environment: "production".into(),
+        kind: None,
+        glob: Glob::new("*"),
+        drifts: Vec::new(),
+        path: None,
+        reason: "tired".into(),
+        owner: "nobody".into(),
+        until: "2099-12-31".parse().unwrap(),
+        source: source(90),
+    };
+    stage.desired.ignores.push(Arc::new(everything));
+    stage.observe(zone(), 0, zone_of(&hosts));
+    stage.at(1);
+    stage.evaluate();
+    stage.observe(zone(), 60, zone_of(hosts.get(20..).unwrap()));
+    stage.at(61);
     assert_eq!(stage.findings(), ["vanished Inventory everything"]);
 }

@@ -29,8 +29,9 @@ use crate::core::record::{Attributed, Change};
 use crate::serve::http::Published;
 use crate::store::History;
 
-/// Changes that one turn takes on.
-const TURN: usize = 200;
+/// Changes that one turn takes on, oldest first: many enough for those that nobody is named for, and
+/// that wait for twenty minutes, not to hold up the others.
+const TURN: usize = 2_000;
 /// How often the store is asked for changes that wait.
 const TICK: Duration = Duration::from_secs(15);
 /// The shortest time between two looks at one trail; it doubles with every failure.

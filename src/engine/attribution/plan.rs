@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cause::cause;
+use super::cause::{Said, cause};
 use crate::aws::trail::{Events, MOST};
 use crate::core::desired::Account;
 use crate::core::identity::{ScopeKey, ScopeKind};
@@ -16,16 +16,17 @@ use crate::core::record::{Attributed, Change, What};
 
 /// What is said of table items.
 pub const ITEMS: &str = "item writes are data events: LookupEvents never shows them";
+/// What is said of what follows from calls, and needs none of its own.
+pub const CONSEQUENCE: &str = "a consequence, not a call: see the changes before it";
 /// How long a change is looked for: CloudTrail tells of most calls within minutes.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(20);
 /// The region in which Route 53 tells of itself.
 const GLOBAL: &str = "us-east-1";
-/// How far before the last reading that was still as before: readings lag behind calls.
-const SLACK: SignedDuration = SignedDuration::from_mins(5);
 /// A deleted service drains for as long as its target group lets connections end.
 const DRAINING: SignedDuration = SignedDuration::from_mins(20);
-/// How far after a change was seen: clocks differ.
-const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// Clocks differ by so much, and a call may be answered a moment before it shows. No more: the cause
+/// of one change is often near another.
+const SKEW: SignedDuration = SignedDuration::from_secs(10);
 /// How far before a change without an earlier reading.
 const UNKNOWN: SignedDuration = SignedDuration::from_hours(1);
 /// Windows that overlap are one up to this length; the newest [`MOST`] events of each are read.
@@ -79,15 +80,23 @@ pub struct Plan {
 }
 
 impl Span {
-    /// When the cause of a change can have been.
+    /// What is looked through for the cause of a change.
     pub fn of(change: &Change, now: Timestamp) -> Self {
-        let from = match change.after {
-            // A clock that was set back between the two readings puts them in the wrong order.
-            Some(after) => earlier(after.min(change.at), slack(change)),
-            None => earlier(change.at, UNKNOWN),
-        };
+        let slack = if drains(change) { DRAINING } else { SKEW };
+        let from = earlier(Self::between(change).from, slack);
         let until = change.at.saturating_add(SKEW).unwrap_or(change.at);
         Self { from: from.max(earlier(now, KEPT)).min(until), until }
+    }
+
+    /// When the cause was, if clocks agree: between the two readings.
+    pub fn between(change: &Change) -> Self {
+        let from = match change.after {
+            // A clock that was set back between the two readings puts them in the wrong order.
+            Some(after) => after.min(change.at),
+            None => earlier(change.at, UNKNOWN),
+        };
+        // Events carry whole seconds.
+        Self { from: Timestamp::from_second(from.as_second()).unwrap_or(from), until: change.at }
     }
 
     /// Whether the time lies in it.
@@ -99,13 +108,13 @@ impl Span {
 impl Window {
     /// What can be said of its changes after a look at `asked`; of the others perhaps at the next.
     pub fn settle(&self, found: &Events, asked: Timestamp) -> Vec<(i64, Attributed)> {
-        let settled = |change: &Change| {
-            let last = asked.duration_since(change.at) >= PATIENCE;
-            match cause(change, &found.events, Span::of(change, asked), last) {
-                Some(by) => Some((change.id, Attributed::By(by))),
-                None if last => Some((change.id, Attributed::NotVisible(nothing(found, asked).into()))),
-                None => None,
+        let settled = |change: &Change| match cause(change, found, asked) {
+            Said::By(by) => Some((change.id, Attributed::By(by))),
+            Said::Unclear(why) => Some((change.id, Attributed::NotVisible(why.into()))),
+            Said::Nothing if asked.duration_since(change.at) >= PATIENCE => {
+                Some((change.id, Attributed::NotVisible(nothing(change, found, asked).into())))
             }
+            Said::Nothing => None,
         };
         self.changes.iter().filter_map(settled).collect()
     }
@@ -118,6 +127,8 @@ pub fn plan(pending: Vec<Change>, account_of: impl Fn(&ScopeKey) -> Option<Accou
     for change in pending {
         if change.scope.kind == ScopeKind::Table {
             plan.settled.push((change.id, Attributed::NotVisible(ITEMS.into())));
+        } else if is_consequence(&change) {
+            plan.settled.push((change.id, Attributed::NotVisible(CONSEQUENCE.into())));
         } else if let Some(account) = account_of(&change.scope) {
             let trail = Trail { credentials: account.identity_key(), region: region(&change.scope) };
             trails.entry(trail).or_insert_with(|| (account, Vec::new())).1.push(change);
@@ -161,15 +172,29 @@ fn region(scope: &ScopeKey) -> Arc<str> {
     }
 }
 
-fn slack(change: &Change) -> SignedDuration {
-    match (change.scope.kind, change.what) {
-        (ScopeKind::EcsCluster, What::Gone) => DRAINING,
-        _ => SLACK,
-    }
+/// Whether a thing is gone only a while after the call that deletes it.
+pub fn drains(change: &Change) -> bool {
+    change.scope.kind == ScopeKind::EcsCluster && change.what == What::Gone
 }
 
-fn nothing(found: &Events, asked: Timestamp) -> String {
-    let among = if found.whole { String::new() } else { format!(" among the newest {MOST} of that time") };
+/// Whether all that changed follows from calls and from what tasks and targets do. That a service is
+/// draining is none of it, and neither are a new rollout and its size: somebody asked for them.
+fn is_consequence(change: &Change) -> bool {
+    let follows = |path: &str| match change.scope.kind {
+        ScopeKind::EcsCluster => {
+            let of_rollout = |field: &str| !matches!(field, "createdAt" | "desiredCount" | "waiting");
+            path.strip_prefix("rollout.").is_some_and(of_rollout) || matches!(path, "runningCount" | "pendingCount")
+        }
+        ScopeKind::HealthChecks => path.starts_with("status."),
+        ScopeKind::LoadBalancers => path.starts_with("targets.") || matches!(path, "state" | "stateReason"),
+        ScopeKind::HostedZone | ScopeKind::Table => false,
+    };
+    change.what == What::Changed && !change.fields.is_empty() && change.fields.iter().all(|field| follows(&field.path))
+}
+
+fn nothing(change: &Change, found: &Events, asked: Timestamp) -> String {
+    let whole = found.since <= Span::of(change, asked).from;
+    let among = if whole { String::new() } else { format!(" for certain among the newest {MOST} of that time") };
     format!("CloudTrail shows no event of it{among} (looked until {})", asked.strftime("%Y-%m-%dT%H:%M:%SZ"))
 }
 

@@ -1,30 +1,19 @@
-//! Who did it: planning and matching by themselves, and the looks against the simulated cloud.
+//! Who did it: planning and matching by themselves, and [`looks`] against the simulated cloud.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+mod looks;
 
-use aws_types::app_name::AppName;
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::cause::cause;
-use super::plan::{ITEMS, Span, Window, plan};
-use super::{DENIED, Trails};
-use crate::aws::budget::Budgets;
-use crate::aws::intercept::Requests;
-use crate::aws::session::{SessionOptions, Sessions};
+use super::cause::{Said, cause};
+use super::plan::{CONSEQUENCE, ITEMS, Span, Window, plan};
 use crate::aws::trail::{Event, Events};
-use crate::clock::Clock;
 use crate::core::desired::Account;
 use crate::core::identity::ScopeKey;
-use crate::core::record::{Attributed, Change, What};
-use crate::core::redact::Redactor;
-use crate::engine::reader::Shared;
-use crate::sim::wire::{Cloud, connector};
-use crate::sim::world::faults::{Effect, Match, Rule};
-use crate::sim::world::{Caller, Request, Service, World, ecs};
+use crate::core::record::{Attributed, Change, FieldChange, What};
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
@@ -69,20 +58,67 @@ fn account(budget: f64) -> Account {
     }
 }
 
+/// A change of these fields.
+fn of_fields(change: Change, paths: &[&str]) -> Change {
+    let field = |path: &&str| FieldChange { path: (*path).into(), before: json!(1), after: json!(2) };
+    Change { fields: paths.iter().map(field).collect(), ..change }
+}
+
 /// An event of alice's, in the minute.
 fn event(service: &str, name: &str, minute: i64, parameters: Value) -> Event {
+    by("alice", service, name, minute, parameters)
+}
+
+fn by(person: &str, service: &str, name: &str, minute: i64, parameters: Value) -> Event {
     Event::from_whole(&json!({
         "eventSource": format!("{service}.amazonaws.com"),
         "eventName": name,
         "eventTime": at(minute).to_string(),
-        "userIdentity": { "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/alice" },
+        "userIdentity": { "type": "IAMUser", "arn": format!("arn:aws:iam::111122223333:user/{person}") },
         "requestParameters": parameters,
     }))
     .unwrap()
 }
 
-fn named(change: &Change, events: &[Event], last: bool) -> Option<String> {
-    cause(change, events, Span::of(change, at(60)), last).map(|by| format!("{} {}", by.actor, by.event))
+/// A call about the service that changes.
+fn call(person: &str, name: &str, minute: i64) -> Event {
+    by(person, "ecs", name, minute, json!({ "cluster": "wonderland", "service": "api" }))
+}
+
+/// A batch that does this to one record of a zone.
+fn batch(action: &str, name: &str, kind: &str, zone: &str) -> Event {
+    let set = json!({ "name": name, "type": kind, "tTL": 60 });
+    let changes = json!([{ "action": action, "resourceRecordSet": set }]);
+    let parameters = json!({ "hostedZoneId": zone, "changeBatch": { "changes": changes } });
+    event("route53", "ChangeResourceRecordSets", 9, parameters)
+}
+
+/// Everything that a trail has told.
+fn all(events: Vec<Event>) -> Events {
+    Events { events, since: at(-1000) }
+}
+
+/// Who did it, as known in this minute, or why nobody is named.
+fn known(change: &Change, events: Vec<Event>, minute: i64) -> Option<String> {
+    match cause(change, &all(events), at(minute)) {
+        Said::By(by) => Some(format!("{} {}", by.actor, by.event)),
+        Said::Unclear(why) => Some(why),
+        Said::Nothing => None,
+    }
+}
+
+/// The same, when CloudTrail will tell no more.
+fn named(change: &Change, events: Vec<Event>) -> Option<String> {
+    known(change, events, 60)
+}
+
+fn who(said: &[(i64, Attributed)]) -> Vec<String> {
+    let spoken = |(_, attributed): &(i64, Attributed)| match attributed {
+        Attributed::By(by) => format!("{} {}", by.actor, by.event),
+        Attributed::NotVisible(why) => why.to_string(),
+        Attributed::Pending => panic!("nothing is said of what is pending"),
+    };
+    said.iter().map(spoken).collect()
 }
 
 #[test]
@@ -114,11 +150,40 @@ fn changes_of_one_time_share_a_window_and_route_53_has_a_trail_of_its_own() {
 }
 
 #[test]
-fn a_window_reaches_from_before_the_last_reading_to_after_this_one() {
+fn what_only_follows_from_calls_is_not_asked_about() {
+    let balancer = || change(BALANCERS, "LoadBalancer", "api", "arn:lb", What::Changed);
+    let check = change("health_checks/111122223333/global", "HealthCheck", "id", "arn:hc", What::Changed);
+    let follows = [
+        of_fields(service(What::Changed), &["pendingCount", "rollout.state", "runningCount"]),
+        of_fields(check, &["status.failing"]),
+        of_fields(balancer(), &["state", "stateReason"]),
+        of_fields(change(BALANCERS, "TargetGroup", "api", "arn:tg", What::Changed), &["targets.healthy"]),
+    ];
+    let called = [
+        of_fields(service(What::Changed), &["status"]),
+        of_fields(service(What::Changed), &["desiredCount", "runningCount"]),
+        of_fields(service(What::Changed), &["rollout.createdAt", "rollout.state"]),
+        of_fields(balancer(), &["scheme", "state"]),
+        service(What::Gone),
+    ];
+    let asked = |changes: &[Change]| {
+        let plan = plan(changes.to_vec(), |_| Some(account(2.0)), at(11));
+        let waiting = plan.questions.iter().flat_map(|questions| &questions.windows).map(|window| window.changes.len());
+        (plan.settled.clone(), waiting.sum::<usize>())
+    };
+    let (settled, waiting) = asked(&follows);
+    assert_eq!(waiting, 0);
+    assert_eq!(settled, vec![(1, Attributed::NotVisible(CONSEQUENCE.into())); follows.len()]);
+    assert_eq!(asked(&called), (Vec::new(), called.len()));
+}
+
+#[test]
+fn a_window_is_the_time_between_the_readings_and_what_clocks_differ_by() {
+    let moments = SignedDuration::from_secs(10);
     let span = Span::of(&service(What::Changed), at(11));
-    assert_eq!((span.from, span.until), (at(4), at(11)));
+    assert_eq!((span.from, span.until), (at(9) - moments, at(10) + moments));
     let first = Change { after: None, ..service(What::Changed) };
-    assert_eq!(Span::of(&first, at(11)).from, at(10 - 60));
+    assert_eq!(Span::between(&first).from, at(10 - 60));
     let draining = Span::of(&service(What::Gone), at(11));
     assert_eq!(draining.from, at(9 - 20), "a deleted service drains before it is gone");
     let set_back = Change { after: Some(at(500)), ..service(What::Changed) };
@@ -127,215 +192,177 @@ fn a_window_reaches_from_before_the_last_reading_to_after_this_one() {
 }
 
 #[test]
-fn the_newest_event_that_names_the_service_and_its_cluster_did_it() {
-    let mine = |minute, desired: i64| {
-        let parameters = json!({ "cluster": "wonderland", "service": "api", "desiredCount": desired });
-        event("ecs", "UpdateService", minute, parameters)
-    };
+fn the_newest_call_about_the_service_in_its_cluster_did_it() {
     let elsewhere = event("ecs", "UpdateService", 10, json!({ "cluster": "other", "service": "api" }));
-    let namesake = event("ecs", "RegisterTaskDefinition", 10, json!({ "family": "api", "group": "wonderland" }));
-    let events = [elsewhere, namesake, mine(9, 0), mine(8, 1)];
-    let by = cause(&service(What::Changed), &events, Span::of(&service(What::Changed), at(60)), false).unwrap();
-    assert_eq!((&*by.event, by.at), ("UpdateService", at(9)));
-    assert_eq!(named(&service(What::Changed), &events[..2], true), None);
+    let events = vec![elsewhere, call("alice", "UpdateService", 10), call("alice", "UpdateService", 9)];
+    let Said::By(by) = cause(&service(What::Changed), &all(events), at(60)) else { panic!("nobody is named") };
+    assert_eq!((&*by.event, by.at), ("UpdateService", at(10)));
     let by_arn = event("ecs", "UpdateService", 9, json!({ "service": SERVICE_ARN }));
-    assert_eq!(named(&service(What::Changed), &[by_arn], false).as_deref(), Some("alice UpdateService"));
+    assert_eq!(named(&service(What::Changed), vec![by_arn]).as_deref(), Some("alice UpdateService"));
 }
 
 #[test]
-fn a_deletion_waits_for_the_event_that_deletes_and_takes_another_only_in_the_end() {
-    let parameters = || json!({ "cluster": "wonderland", "service": "api" });
-    let scaled = || event("ecs", "UpdateService", 9, parameters());
-    assert_eq!(named(&service(What::Gone), &[scaled()], false), None, "the deletion may be on its way");
-    assert_eq!(named(&service(What::Gone), &[scaled()], true).as_deref(), Some("alice UpdateService"));
-    let events = [scaled(), event("ecs", "DeleteService", 8, parameters())];
-    assert_eq!(named(&service(What::Gone), &events, false).as_deref(), Some("alice DeleteService"));
+fn the_author_of_the_edit_before_is_not_named_however_late_cloudtrail_is() {
+    let before = || call("bob", "UpdateService", 8);
+    for minute in [10, 16, 29, 30, 60] {
+        assert_eq!(known(&service(What::Changed), vec![before()], minute), None, "{minute}");
+    }
+    let late = vec![call("alice", "UpdateService", 9), before()];
+    assert_eq!(named(&service(What::Changed), late).as_deref(), Some("alice UpdateService"));
+}
+
+#[test]
+fn the_first_call_that_is_told_waits_for_others_of_its_time() {
+    let first = || call("bob", "UpdateService", 9);
+    assert_eq!(known(&service(What::Changed), vec![first()], 15), None);
+    assert_eq!(known(&service(What::Changed), vec![first()], 16).as_deref(), Some("bob UpdateService"));
+    let both = vec![call("alice", "UpdateService", 10), first()];
+    let why = "more than one may have done it: alice (UpdateService), bob (UpdateService)";
+    assert_eq!(known(&service(What::Changed), both, 16).as_deref(), Some(why));
+}
+
+#[test]
+fn a_window_with_too_many_events_names_nobody_who_may_not_have_been_the_only_one() {
+    let change = service(What::Changed);
+    let window = Window { span: Span::of(&change, at(11)), changes: vec![change] };
+    let found = Events { events: vec![call("bob", "UpdateService", 10)], since: at(10) };
+    assert!(window.settle(&found, at(20)).is_empty());
+    let said = window.settle(&found, at(30));
+    assert!(who(&said)[0].contains("among the newest 4000 of that time"), "{said:?}");
+}
+
+#[test]
+fn a_clock_that_is_a_moment_ahead_costs_patience_and_not_the_name() {
+    let seen = Change { at: at(10) - SignedDuration::from_secs(5), ..service(What::Gone) };
+    let deleted = || call("alice", "DeleteService", 10);
+    assert_eq!(known(&seen, vec![deleted()], 16), None, "another may be on its way");
+    assert_eq!(named(&seen, vec![deleted()]).as_deref(), Some("alice DeleteService"));
+}
+
+#[test]
+fn only_a_deletion_explains_that_a_service_is_gone() {
+    let gone = service(What::Gone);
+    assert_eq!(named(&gone, vec![call("alice", "UpdateService", 9)]), None);
+    let events = vec![call("bob", "UpdateService", 9), call("alice", "DeleteService", 9)];
+    assert_eq!(known(&gone, events, 10).as_deref(), Some("alice DeleteService"), "at once");
+    let drained = || call("alice", "DeleteService", 0);
+    assert_eq!(known(&gone, vec![drained()], 15), None, "it may have been made anew, and deleted again");
+    assert_eq!(known(&gone, vec![drained()], 16).as_deref(), Some("alice DeleteService"));
+    let again = vec![call("bob", "DeleteService", 9), drained()];
+    assert_eq!(known(&gone, again, 16).as_deref(), Some("bob DeleteService"));
+    let appeared = service(What::Appeared);
+    assert_eq!(named(&appeared, vec![call("alice", "UpdateService", 9)]), None);
+    assert_eq!(known(&appeared, vec![call("alice", "CreateService", 9)], 10).as_deref(), Some("alice CreateService"));
+}
+
+#[test]
+fn a_call_that_mentions_a_service_is_not_about_it() {
+    let (cluster, service_name) = ("wonderland", "wonderland");
+    let arn = "arn:aws:ecs:eu-west-1:111122223333:service/wonderland/wonderland";
+    let namesake = change(CLUSTER, "EcsService", service_name, arn, What::Changed);
+    let balancers = json!([{ "containerName": service_name, "containerPort": 80 }]);
+    let variable = json!([{ "environment": [{ "name": "PEER", "value": arn }] }]);
+    for (name, parameters) in [
+        ("UpdateService", json!({ "cluster": cluster, "service": "api" })),
+        ("UpdateService", json!({ "cluster": cluster, "service": "api-green", "loadBalancers": balancers })),
+        ("RegisterTaskDefinition", json!({ "family": service_name, "containerDefinitions": variable })),
+        ("RunTask", json!({ "cluster": cluster, "overrides": { "containerOverrides": variable } })),
+        ("UpdateCluster", json!({ "cluster": cluster })),
+    ] {
+        assert_eq!(named(&namesake, vec![event("ecs", name, 9, parameters)]), None, "{name}");
+    }
+    let mine = event("ecs", "UpdateService", 9, json!({ "cluster": cluster, "service": service_name }));
+    assert_eq!(named(&namesake, vec![mine]).as_deref(), Some("alice UpdateService"));
+}
+
+#[test]
+fn who_shifts_the_traffic_did_not_change_the_target_group() {
+    const ELB: &str = "elasticloadbalancing";
+    let arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/api/0123456789abcdef";
+    let listener = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:listener/app/api/0123/4567";
+    let group = of_fields(change(BALANCERS, "TargetGroup", "api", arn, What::Changed), &["healthCheck.path"]);
+    let others = || {
+        let forward = json!([{ "type": "forward", "targetGroupArn": arn }]);
+        let rule = json!({ "listenerArn": listener, "actions": forward });
+        vec![
+            by("bob", ELB, "ModifyListener", 9, json!({ "listenerArn": listener, "defaultActions": forward })),
+            by("bob", ELB, "CreateRule", 9, rule),
+            by("bob", ELB, "RegisterTargets", 9, json!({ "targetGroupArn": arn })),
+            by("bob", ELB, "ModifyTargetGroupAttributes", 9, json!({ "targetGroupArn": arn })),
+            by("bob", ELB, "CreateLoadBalancer", 9, json!({ "name": "api" })),
+        ]
+    };
+    assert_eq!(named(&group, others()), None);
+    let modified = event(ELB, "ModifyTargetGroup", 9, json!({ "targetGroupArn": arn }));
+    let events = others().into_iter().chain([modified]).collect();
+    assert_eq!(named(&group, events).as_deref(), Some("alice ModifyTargetGroup"));
+    let balancer = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/api/0123";
+    let front = change(BALANCERS, "LoadBalancer", "api", balancer, What::Changed);
+    let front = of_fields(front, &["listeners.443.targetGroup"]);
+    assert_eq!(named(&front, others()).as_deref(), Some("bob ModifyListener"));
+}
+
+#[test]
+fn who_changes_a_calculated_check_did_not_change_its_children() {
+    let check = |id: &str| change("health_checks/111122223333/global", "HealthCheck", id, "arn:hc", What::Changed);
+    let update = || {
+        let parameters = json!({ "healthCheckId": "parent", "childHealthChecks": ["child"] });
+        vec![event("route53", "UpdateHealthCheck", 9, parameters)]
+    };
+    assert_eq!(named(&check("child"), update()), None);
+    assert_eq!(named(&check("parent"), update()).as_deref(), Some("alice UpdateHealthCheck"));
+}
+
+#[test]
+fn tags_are_changed_by_calls_for_tags_and_other_fields_by_other_calls() {
+    let tag = || by("bob", "ecs", "TagResource", 9, json!({ "resourceArn": SERVICE_ARN, "tags": [] }));
+    let both = || vec![tag(), call("alice", "UpdateService", 9)];
+    let changed = |paths: &[&str]| named(&of_fields(service(What::Changed), paths), both());
+    assert_eq!(changed(&["tags.team"]).as_deref(), Some("bob TagResource"));
+    assert_eq!(changed(&["desiredCount"]).as_deref(), Some("alice UpdateService"));
+    let why = "more than one may have done it: alice (UpdateService), bob (TagResource)";
+    assert_eq!(changed(&["desiredCount", "tags.team"]).as_deref(), Some(why));
+    let tags = of_fields(service(What::Changed), &["tags.team"]);
+    assert_eq!(named(&tags, vec![call("alice", "UpdateService", 9)]), None);
+    assert_eq!(named(&of_fields(service(What::Changed), &["desiredCount"]), vec![tag()]), None);
 }
 
 #[test]
 fn a_record_is_found_in_a_batch_by_name_type_and_set() {
-    let batch = |minute, action: &str, name: &str, kind: &str| {
-        let set = json!({ "name": name, "type": kind, "tTL": 60 });
-        let changes = json!([{ "action": action, "resourceRecordSet": set }]);
-        event("route53", "ChangeResourceRecordSets", minute, json!({ "changeBatch": { "changes": changes } }))
-    };
     let wild = record("*.example.com", What::Gone);
-    let found = named(&wild, &[batch(9, "DELETE", "\\052.Example.com.", "CNAME")], false);
+    let found = known(&wild, vec![batch("DELETE", "\\052.Example.com.", "CNAME", "Z1")], 10);
     assert_eq!(found.as_deref(), Some("alice ChangeResourceRecordSets"));
-    assert_eq!(named(&wild, &[batch(9, "DELETE", "*.example.com", "TXT")], true), None);
-    assert_eq!(named(&wild, &[batch(9, "UPSERT", "*.example.com", "CNAME")], false), None);
+    assert_eq!(named(&wild, vec![batch("DELETE", "*.example.com", "TXT", "Z1")]), None);
+    assert_eq!(named(&wild, vec![batch("UPSERT", "*.example.com", "CNAME", "Z1")]), None, "it makes records");
     let appeared = record("*.example.com", What::Appeared);
-    assert!(named(&appeared, &[batch(9, "UPSERT", "*.example.com", "CNAME")], false).is_some());
+    let replaced = || vec![batch("UPSERT", "*.example.com", "CNAME", "Z1")];
+    assert_eq!(known(&appeared, replaced(), 15), None, "it may only have changed what another made");
+    assert!(known(&appeared, replaced(), 16).is_some());
+    assert!(known(&appeared, vec![batch("CREATE", "*.example.com", "CNAME", "Z1")], 10).is_some());
 }
 
 #[test]
-fn targets_that_come_and_go_did_not_change_their_group() {
-    let arn = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/api/0123456789abcdef";
-    let group = change(BALANCERS, "TargetGroup", "api", arn, What::Changed);
-    let modified = event("elasticloadbalancing", "ModifyTargetGroup", 8, json!({ "targetGroupArn": arn }));
-    let registered = event("elasticloadbalancing", "RegisterTargets", 9, json!({ "targetGroupArn": arn }));
-    let balancer = event("elasticloadbalancing", "CreateLoadBalancer", 9, json!({ "name": "api" }));
-    let found = named(&group, &[balancer, registered, modified], false);
-    assert_eq!(found.as_deref(), Some("alice ModifyTargetGroup"));
+fn a_name_that_was_changed_in_two_zones_names_nobody() {
+    let twice = || {
+        let inner = batch("UPSERT", "www.example.com", "CNAME", "/hostedzone/Z2");
+        vec![batch("DELETE", "www.example.com", "CNAME", "Z1"), inner]
+    };
+    let why = "a record of this name was changed in more than one zone: Z1, Z2";
+    assert_eq!(named(&record("www.example.com", What::Gone), twice()).as_deref(), Some(why));
+    let same = vec![
+        batch("UPSERT", "www.example.com", "CNAME", "Z1"),
+        batch("UPSERT", "www.example.com", "CNAME", "/hostedzone/Z1"),
+    ];
+    let found = named(&record("www.example.com", What::Changed), same);
+    assert_eq!(found.as_deref(), Some("alice ChangeResourceRecordSets"));
 }
 
 #[test]
 fn what_is_not_told_within_twenty_minutes_is_not_visible() {
     let change = service(What::Changed);
     let window = Window { span: Span::of(&change, at(11)), changes: vec![change] };
-    let nothing = Events { events: Vec::new(), whole: true };
-    assert!(window.settle(&nothing, at(29)).is_empty());
-    let said = window.settle(&nothing, at(30));
+    assert!(window.settle(&all(Vec::new()), at(29)).is_empty());
+    let said = window.settle(&all(Vec::new()), at(30));
     let why = "CloudTrail shows no event of it (looked until 2027-01-15T08:30:00Z)";
     assert_eq!(said, [(1, Attributed::NotVisible(why.into()))]);
-}
-
-/// A simulated cloud with a service, and what asks it, on one clock that stands still.
-struct Bench {
-    cloud: Cloud,
-    clock: Clock,
-    shared: Shared,
-    trails: Trails,
-    account: Account,
-}
-
-impl Bench {
-    fn new() -> Self {
-        let clock = Clock::stopped(at(0));
-        let time = clock.clone();
-        let mut world = World::with_accounts([ACCOUNT]);
-        world.cloudtrail.delay = SignedDuration::ZERO;
-        let owner = Caller::root(ACCOUNT, REGION);
-        ecs::of(&mut world, &owner).put_running_service(&owner, "wonderland", "api", 2, "api", at(0));
-        let cloud = Cloud::new(world, move || time.now(), 7);
-        let sessions = Sessions::new(SessionOptions {
-            cloud: Some("http://127.0.0.1:1".to_owned()),
-            home_account: None,
-            clock: clock.clone(),
-            http_client: Some(connector::in_process(cloud.clone())),
-            requests: Requests::default(),
-            user_agent: AppName::new("moored-test").unwrap(),
-        });
-        let account = account(1000.0);
-        let budgets = Arc::new(Budgets::new(clock.clone()));
-        budgets.declare([&account]);
-        let redactor = Arc::new(Redactor::new(&[1; 32]));
-        let shared = Shared::new(sessions, budgets, clock.clone(), redactor, true, Duration::from_secs(3600));
-        Self { cloud, clock, shared, trails: Trails::default(), account }
-    }
-
-    fn act(&self, caller: &Caller, operation: &str, input: Value) {
-        self.cloud.call(caller, &Request::new(Service::Ecs, operation, input)).unwrap();
-    }
-
-    /// One turn over these changes: what it says, by change, and how many looks there have been.
-    async fn turn(&mut self, pending: &[Change]) -> (Vec<(i64, Attributed)>, usize) {
-        let account = self.account.clone();
-        let plan = plan(pending.to_vec(), |_| Some(account.clone()), self.clock.now());
-        let mut said = plan.settled;
-        for questions in plan.questions {
-            said.extend(self.trails.ask(&self.shared, questions).await);
-        }
-        (said, self.cloud.count(Service::CloudTrail, "LookupEvents"))
-    }
-
-    fn pass_minutes(&self, minutes: i64) {
-        self.clock.jump(SignedDuration::from_mins(minutes));
-    }
-
-    /// The service was changed a minute ago, and seen to be now.
-    fn seen(&self, id: i64, what: What) -> Change {
-        let now = self.clock.now();
-        let before = now.checked_sub(SignedDuration::from_mins(1)).unwrap();
-        Change { id, at: now, after: Some(before), ..service(what) }
-    }
-}
-
-fn who(said: &[(i64, Attributed)]) -> Vec<String> {
-    let spoken = |(_, attributed): &(i64, Attributed)| match attributed {
-        Attributed::By(by) => format!("{} {}", by.actor, by.event),
-        Attributed::NotVisible(why) => why.to_string(),
-        Attributed::Pending => panic!("nothing is said of what is pending"),
-    };
-    said.iter().map(spoken).collect()
-}
-
-#[tokio::test]
-async fn the_actor_of_a_simulated_call_is_found_with_one_look_for_all_changes() {
-    let mut bench = Bench::new();
-    let alice = Caller::session(ACCOUNT, REGION, "deploy-role", "alice");
-    bench.act(&alice, "DeleteService", json!({ "cluster": "wonderland", "service": "api", "force": true }));
-    bench.pass_minutes(1);
-    let changes: Vec<Change> = (0..50).map(|id| bench.seen(id, What::Gone)).collect();
-    let (said, looks) = bench.turn(&changes).await;
-    assert_eq!((said.len(), looks), (50, 1));
-    assert!(who(&said).iter().all(|said| said == "deploy-role/alice DeleteService"), "{said:?}");
-}
-
-#[tokio::test]
-async fn a_scaling_service_is_named_as_the_one_that_scales() {
-    let mut bench = Bench::new();
-    let scaling = Caller::autoscaling(ACCOUNT, REGION);
-    bench.act(&scaling, "UpdateService", json!({ "cluster": "wonderland", "service": "api", "desiredCount": 3 }));
-    bench.pass_minutes(1);
-    let (said, _) = bench.turn(&[bench.seen(1, What::Changed)]).await;
-    assert_eq!(who(&said), ["autoscaling: ecs.application-autoscaling.amazonaws.com UpdateService"]);
-}
-
-#[tokio::test]
-async fn a_late_event_is_waited_for_with_pauses() {
-    let mut bench = Bench::new();
-    bench.cloud.with_world(|world| world.cloudtrail.delay = SignedDuration::from_mins(5));
-    let bob = Caller::user(ACCOUNT, REGION, "bob");
-    bench.act(&bob, "UpdateService", json!({ "cluster": "wonderland", "service": "api", "desiredCount": 0 }));
-    bench.pass_minutes(1);
-    let changes = [bench.seen(1, What::Changed)];
-    assert_eq!(bench.turn(&changes).await, (Vec::new(), 1));
-    assert_eq!(bench.turn(&changes).await, (Vec::new(), 1), "not twice in a minute");
-    bench.pass_minutes(5);
-    let (said, looks) = bench.turn(&changes).await;
-    assert_eq!((who(&said), looks), (vec!["bob UpdateService".to_owned()], 2));
-}
-
-#[tokio::test]
-async fn a_role_that_may_not_ask_is_left_alone_for_a_quarter_of_an_hour() {
-    let mut bench = Bench::new();
-    let root = format!("arn:aws:iam::{ACCOUNT}:root");
-    bench.cloud.with_world(|world| world.sts.deny(&root, Service::CloudTrail, &["LookupEvents"]));
-    let first = bench.turn(&[bench.seen(1, What::Changed)]).await;
-    assert_eq!((who(&first.0), first.1), (vec![DENIED.to_owned()], 1));
-    bench.pass_minutes(14);
-    let second = bench.turn(&[bench.seen(2, What::Changed)]).await;
-    assert_eq!((who(&second.0), second.1), (vec![DENIED.to_owned()], 1), "not asked again");
-    bench.cloud.with_world(|world| world.sts.lift_denials(&root));
-    bench.pass_minutes(2);
-    assert_eq!(bench.turn(&[bench.seen(3, What::Changed)]).await, (Vec::new(), 2));
-}
-
-#[tokio::test]
-async fn a_failing_trail_keeps_its_changes_waiting_longer_each_time() {
-    let mut bench = Bench::new();
-    let broken = Rule::always(
-        Match::operation(Service::CloudTrail, "LookupEvents"),
-        Effect::Refused { status: 400, code: "UnsupportedOperationException".to_owned(), retry_after: None },
-    );
-    bench.cloud.with_world(|world| world.faults.add(broken));
-    let changes = [bench.seen(1, What::Changed)];
-    assert_eq!(bench.turn(&changes).await, (Vec::new(), 1));
-    bench.pass_minutes(1);
-    assert_eq!(bench.turn(&changes).await, (Vec::new(), 2));
-    bench.pass_minutes(1);
-    assert_eq!(bench.turn(&changes).await.1, 2, "two minutes after the second failure");
-    bench.pass_minutes(1);
-    assert_eq!(bench.turn(&changes).await.1, 3);
-    bench.pass_minutes(150);
-    let (said, _) = bench.turn(&changes).await;
-    assert!(who(&said)[0].starts_with("CloudTrail could not be asked: "), "{said:?}");
-}
-
-#[tokio::test]
-async fn nothing_is_asked_with_credentials_that_are_not_believed() {
-    let mut bench = Bench::new();
-    bench.account.id = "444455556666".into();
-    assert_eq!(bench.turn(&[bench.seen(1, What::Changed)]).await, (Vec::new(), 0));
 }

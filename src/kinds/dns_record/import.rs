@@ -50,6 +50,7 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
         name_field: Some("name"),
         spec: spec.whole(),
         hidden: Vec::new(),
+        suspicious: Vec::new(),
     })
 }
 

@@ -51,6 +51,7 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
         name_field: Some("serviceName"),
         spec: spec.whole(),
         hidden,
+        suspicious: Vec::new(),
     })
 }
 

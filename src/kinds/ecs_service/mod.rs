@@ -77,6 +77,16 @@ impl Kind for EcsService {
                 sentence: format!("DescribeServices says INACTIVE, the incarnation created at {created} that we knew"),
                 deleted: true,
             }),
+            Some(NamedAnswer::Inactive(Some(created)))
+                if remembered.is_some_and(|remembered| live::is_later(remembered, created)) =>
+            {
+                Err(Failure::new(
+                    Reason::Stale,
+                    format!(
+                        "DescribeServices says INACTIVE of the incarnation created at {created}, but a later one was seen: the answer is an old one"
+                    ),
+                ))
+            }
             Some(NamedAnswer::Inactive(created)) if listed => Ok(Proof {
                 sentence: match created {
                     Some(created) => {
@@ -103,6 +113,11 @@ impl Kind for EcsService {
                 format!("the last reading of the cluster did not ask for {}", ask.select),
             )),
         }
+    }
+
+    /// INACTIVE is for ever: what is made again under the name has a createdAt of its own.
+    fn revives(&self) -> bool {
+        false
     }
 
     fn judge(&self, declared: &Declared, live: &Live, world: &World<'_>) -> Vec<Judgement> {

@@ -184,6 +184,7 @@ fn proof(answer: Option<NamedAnswer>, listed: bool, remembered: Option<&str>) ->
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: at,
+        watched: crate::core::memory::Watched::No,
         absent_since: None,
         gone_since: None,
     };
@@ -195,8 +196,10 @@ fn inactive_proves_the_loss_of_the_incarnation_that_was_known() {
     let inactive = || Some(NamedAnswer::Inactive(Some(CREATED.into())));
     assert!(proof(inactive(), false, Some(CREATED)).unwrap().deleted);
     let other = proof(inactive(), false, Some("2026-11-20T11:00:00Z")).unwrap_err();
-    assert_eq!(other.reason, Reason::Unconfirmed);
-    assert!(!proof(inactive(), true, Some("2026-11-20T11:00:00Z")).unwrap().deleted);
+    assert_eq!(other.reason, Reason::Stale);
+    // An earlier incarnation than the one that was seen: the answer is an old one, list or no list.
+    assert_eq!(proof(inactive(), true, Some("2026-11-20T11:00:00Z")).unwrap_err().reason, Reason::Stale);
+    assert!(!proof(inactive(), true, Some("2026-11-20T09:00:00Z")).unwrap().deleted);
 }
 
 #[test]

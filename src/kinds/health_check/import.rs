@@ -1,7 +1,8 @@
 //! A live health check as a manifest would declare it.
 //!
 //! Decides that it is found by its id, which never changes, and called by its tag `Name` or by what
-//! it watches. Called through the kind's entry.
+//! it watches; and that what looks as if it held a secret is not written. Called through the kind's
+//! entry.
 
 use serde_json::Value as Json;
 
@@ -9,7 +10,9 @@ use super::spec::CheckType;
 use crate::core::asks::Facet;
 use crate::core::observation::Live;
 use crate::core::value::{Fields, Value};
-use crate::kinds::importing::{Import, ImportSetting, Imported, Spec, flag, number, text, texts, word};
+use crate::kinds::importing::{
+    Import, ImportSetting, Imported, Spec, flag, has_secret_query, number, tells_secret, text, texts, word,
+};
 
 /// How health checks are imported.
 pub const IMPORT: Import = Import { facets: &[Facet::Status, Facet::Tags], declare };
@@ -18,6 +21,8 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     let fields = &live.fields;
     let id = &*live.key.key;
     let only = |path, when| flag(fields, path).filter(|flag| *flag == when).map(Json::from);
+    let known = |path| fields.value(path).and_then(Value::as_text);
+    let mut suspicious = Vec::new();
     let mut spec = Spec::default();
     spec.put("account", setting.account.map(Json::from));
     spec.put("id", Some(Json::from(id)));
@@ -25,8 +30,16 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     spec.put("fqdn", text(fields, "fqdn"));
     spec.put("ipAddress", text(fields, "ipAddress"));
     spec.put("port", number(fields, "port", 0..=u16::MAX.into()));
-    spec.put("resourcePath", text(fields, "resourcePath"));
-    spec.put("searchString", text(fields, "searchString"));
+    match known("resourcePath") {
+        Some(path) if has_secret_query(path) => {
+            suspicious.push("resourcePath (for what stands in its query)".to_owned());
+        }
+        path => spec.put("resourcePath", path.map(Json::from)),
+    }
+    match known("searchString") {
+        Some(searched) if tells_secret(searched) => suspicious.push("searchString".to_owned()),
+        searched => spec.put("searchString", searched.map(Json::from)),
+    }
     spec.put(
         "requestInterval",
         number(fields, "requestInterval", 10..=30).filter(|seconds| *seconds == 10 || *seconds == 30),
@@ -40,7 +53,7 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     spec.put("healthThreshold", number(fields, "healthThreshold", 0..=u16::MAX.into()));
     spec.put("childHealthChecks", texts(fields, "childHealthChecks"));
     spec.put("regions", texts(fields, "regions"));
-    Ok(Imported { names: names(fields, id), name_field: None, spec: spec.whole(), hidden: Vec::new() })
+    Ok(Imported { names: names(fields, id), name_field: None, spec: spec.whole(), hidden: Vec::new(), suspicious })
 }
 
 fn is_https(fields: &Fields) -> bool {
@@ -107,6 +120,34 @@ mod tests {
             assert_eq!(differences(&declaration, &live), Vec::<String>::new(), "{spec}");
             assert_eq!(declaration.id, live.id);
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_not_written_and_not_compared() {
+        let check = |path: &str, searched: &str| {
+            let observed = Observed {
+                id: "6a1b-2c".into(),
+                check_type: "HTTPS_STR_MATCH".into(),
+                resource_path: Some(path.into()),
+                search_string: Some(searched.into()),
+                ..Observed::default()
+            };
+            live(observed, Some(Ok(BTreeMap::new())), None)
+        };
+        let secretive = check("/health?token=hunter2", "session_key=hunter2");
+        let imported_secretive = imported(&secretive);
+        assert_eq!(imported_secretive.suspicious, ["resourcePath (for what stands in its query)", "searchString"]);
+        let spec = Json::Object(imported_secretive.spec);
+        assert!(!spec.to_string().contains("hunter2"), "{spec}");
+        let declared: HealthCheckSpec = serde_json::from_value(spec).unwrap();
+        let declaration = resolve(&declared, &Stage::new().setting("another-name")).unwrap();
+        assert_eq!(differences(&declaration, &secretive), Vec::<String>::new());
+        let plain = imported(&check("/health?deep=yes", "1e3"));
+        assert_eq!(plain.suspicious, Vec::<String>::new());
+        assert_eq!(
+            (plain.spec.get("resourcePath"), plain.spec.get("searchString")),
+            (Some(&json!("/health?deep=yes")), Some(&json!("1e3")))
+        );
     }
 
     #[test]

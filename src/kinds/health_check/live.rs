@@ -65,8 +65,8 @@ pub struct Status {
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
-/// The live health check of an observed one. Tags and status are `None` where nobody asked; a check
-/// that Route 53 gives no status of has none.
+/// The live health check of an observed one. Tags and status are `None` where nobody asked; that of a
+/// check whose type has no status cannot be checked.
 pub fn live(observed: Observed, tags: Option<Result<Tags, Fact>>, status: Option<Result<Status, Fact>>) -> Live {
     let inverted = observed.inverted.unwrap_or(false);
     let mut references: Vec<Arc<str>> = Vec::new();
@@ -99,7 +99,7 @@ pub fn live(observed: Observed, tags: Option<Result<Tags, Fact>>, status: Option
     }
     match status {
         None if has_status(&observed.check_type) => fields.put("status", detail::not_asked()),
-        None => {}
+        None => fields.put("status", no_status(&observed.check_type)),
         Some(Err(fact)) => fields.put("status", fact),
         Some(Ok(status)) => {
             let failing = if inverted { status.checkers - status.failed } else { status.failed };
@@ -147,9 +147,16 @@ pub fn is_endpoint(check_type: &str) -> bool {
     !matches!(check_type, "CALCULATED" | "CLOUDWATCH_METRIC" | "RECOVERY_CONTROL")
 }
 
-/// Whether Route 53 tells what the checkers of such a check see.
+/// Whether Route 53 may tell what the checkers of such a check see. GetHealthCheckStatus cannot be
+/// used for calculated checks (Route 53 API Reference), and a routing control has no checkers. That
+/// it can be used for an alarm is not said; where it cannot, Route 53's refusal is [`no_status`].
 pub fn has_status(check_type: &str) -> bool {
     !matches!(check_type, "CALCULATED" | "RECOVERY_CONTROL")
+}
+
+/// What the status of a check is that Route 53 gives none of: not to be had, today or tomorrow.
+pub fn no_status(check_type: &str) -> Fact {
+    Fact::Unchecked(format!("Route 53 tells no status of a health check of type {check_type}").into())
 }
 
 /// A path as Route 53 asks for it: with its slash.
@@ -202,13 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_asked_for_is_unknown_and_a_status_that_does_not_exist_is_not() {
+    fn what_nobody_asked_for_is_unknown_and_a_status_that_does_not_exist_is_unchecked() {
         let check = live(https(), None, None);
         for path in ["tags.team", "status.checkers"] {
             assert!(matches!(*check.fields.fact(path), Fact::Unknown(_)), "{path}");
         }
-        let calculated = live(Observed { check_type: "CALCULATED".into(), ..https() }, None, None);
-        assert_eq!(*calculated.fields.fact("status"), Fact::Known(Value::Nothing));
+        for check_type in ["CALCULATED", "RECOVERY_CONTROL"] {
+            let check = live(Observed { check_type: check_type.into(), ..https() }, None, None);
+            assert_eq!(*check.fields.fact("status"), no_status(check_type));
+            assert!(matches!(no_status(check_type), Fact::Unchecked(why) if why.contains(check_type)));
+        }
     }
 
     #[test]

@@ -99,7 +99,7 @@ const FLOOR: u32 = 10;
 pub fn resolve(spec: &InventorySpec, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
     let mut problems = Vec::new();
     let scope = keep(scope(&spec.scope, setting), &mut problems);
-    let except = exceptions(&spec.except, &mut problems);
+    let except = exceptions(&spec.except, spec.scope.hosted_zone.is_some(), &mut problems);
     let census = spec.watch.as_ref().and_then(|watch| census(watch, &mut problems));
     let vanished = spec.watch.as_ref().is_some_and(|watch| watch.vanished);
     if spec.decides.is_some() && census.is_none() && problems.is_empty() {
@@ -178,7 +178,7 @@ fn scope(spec: &ScopeSpec, setting: &Setting<'_>) -> Result<ScopeKey, SpecProble
     Ok(ScopeKey::new(kind, &account.id, &region, &thing))
 }
 
-fn exceptions(specs: &[ExceptSpec], problems: &mut Vec<SpecProblem>) -> Vec<Exception> {
+fn exceptions(specs: &[ExceptSpec], zone: bool, problems: &mut Vec<SpecProblem>) -> Vec<Exception> {
     let mut exceptions = Vec::with_capacity(specs.len());
     for (at, spec) in specs.iter().enumerate() {
         let path = |field: &str| ["except".to_owned(), at.to_string(), field.to_owned()];
@@ -192,7 +192,9 @@ fn exceptions(specs: &[ExceptSpec], problems: &mut Vec<SpecProblem>) -> Vec<Exce
         });
         let kind = kind.map(|kind| keep(kind, problems)).unwrap_or_default();
         let at_most = spec.at_most.as_deref().and_then(|text| keep(duration(text, &path("atMost")), problems));
-        exceptions.push(Exception { kind, glob: Glob::new(&spec.name), at_most });
+        // Names of records are told in lower case and without their last dot.
+        let name = if zone { spec.name.trim_end_matches('.').to_ascii_lowercase() } else { spec.name.clone() };
+        exceptions.push(Exception { kind, glob: Glob::new(&name), at_most });
     }
     exceptions
 }

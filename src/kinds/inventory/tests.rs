@@ -103,3 +103,12 @@ fn what_makes_no_sense_is_told_with_its_place() {
     );
     assert_eq!(problem(json!({ "scope": zone, "decides": "environment" })), "decides: nothing here can collapse");
 }
+
+#[test]
+fn an_exception_of_a_zone_is_spelled_in_any_case() {
+    let (_, rules) = resolve(json!({
+        "scope": { "hostedZone": "example.com", "account": "dns" }, "except": [{ "name": "CATS-*" }],
+    }))
+    .unwrap();
+    assert!(rules.except.first().unwrap().glob.matches("cats-1.example.com"));
+}

@@ -31,7 +31,13 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     spec.put("idleTimeout", number(fields, "idleTimeout", 0..=u32::MAX.into()));
     spec.put("deletionProtection", flag(fields, "deletionProtection").map(Json::from));
     spec.put("tags", tags(fields));
-    Ok(Imported { names: names(name, setting), name_field: Some("name"), spec: spec.whole(), hidden: Vec::new() })
+    Ok(Imported {
+        names: names(name, setting),
+        name_field: Some("name"),
+        spec: spec.whole(),
+        hidden: Vec::new(),
+        suspicious: Vec::new(),
+    })
 }
 
 /// A balancer's or target group's name, which is unique in its account and region.

@@ -10,12 +10,14 @@ use super::spelling::parse_key;
 use crate::core::observation::Live;
 use crate::core::value::{Secret, Value};
 use crate::kinds::importing::{Import, ImportSetting, Imported, Spec};
+use crate::manifest::write;
 
 /// How items are imported.
 pub const IMPORT: Import = Import { facets: &[], declare };
 
 fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'static str> {
-    let Some(key) = parse_key(&live.key.key) else { return Err("an item whose key moored cannot write") };
+    let key = parse_key(&live.key.key).filter(|key| key.keys().all(|name| write::is_key(name)));
+    let Some(key) = key else { return Err("an item whose key moored cannot write") };
     let mut hidden = Vec::new();
     let mut attributes = Map::new();
     let prefix = attribute_path("");
@@ -45,6 +47,7 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
         name_field: None,
         spec: spec.whole(),
         hidden,
+        suspicious: Vec::new(),
     })
 }
 

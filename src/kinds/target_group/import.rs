@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use super::spec::TargetType;
 use crate::core::asks::Facet;
 use crate::core::observation::Live;
-use crate::core::value::Fields;
-use crate::kinds::importing::{Import, ImportSetting, Imported, Spec, number, tags, text, word};
+use crate::core::value::{Fields, Value};
+use crate::kinds::importing::{Import, ImportSetting, Imported, Spec, has_secret_query, number, tags, text, word};
 use crate::kinds::load_balancer::import::names;
 use crate::kinds::load_balancer::spec::Protocol;
 
@@ -25,17 +25,29 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     spec.put("protocol", word::<Protocol>(fields, "protocol"));
     spec.put("port", number(fields, "port", 1..=u16::MAX.into()));
     spec.put("targetType", word::<TargetType>(fields, "targetType"));
-    spec.put("healthCheck", check(fields));
+    let mut suspicious = Vec::new();
+    spec.put("healthCheck", check(fields, &mut suspicious));
     spec.put("tags", tags(fields));
-    Ok(Imported { names: names(name, setting), name_field: Some("name"), spec: spec.whole(), hidden: Vec::new() })
+    Ok(Imported {
+        names: names(name, setting),
+        name_field: Some("name"),
+        spec: spec.whole(),
+        hidden: Vec::new(),
+        suspicious,
+    })
 }
 
-fn check(fields: &Fields) -> Option<Json> {
+fn check(fields: &Fields, suspicious: &mut Vec<String>) -> Option<Json> {
     let number = |path| number(fields, path, 0..=u16::MAX.into());
     let mut check = Spec::default();
     check.put("protocol", word::<Protocol>(fields, "healthCheck.protocol"));
     check.put("port", text(fields, "healthCheck.port"));
-    check.put("path", text(fields, "healthCheck.path"));
+    let path = fields.value("healthCheck.path").and_then(Value::as_text);
+    if path.is_some_and(has_secret_query) {
+        suspicious.push("healthCheck.path (for what stands in its query)".to_owned());
+    } else {
+        check.put("path", path.map(Json::from));
+    }
     check.put("interval", number("healthCheck.interval"));
     check.put("timeout", number("healthCheck.timeout"));
     check.put("healthyThreshold", number("healthCheck.healthyThreshold"));

@@ -58,7 +58,8 @@ impl EcsCluster {
         let calls = Calls { cx, cluster: &cluster };
         reading.counted = calls.require_active_cluster().await?;
 
-        let asked = asked_names(asks);
+        let (asked, misread): (BTreeSet<String>, BTreeSet<String>) =
+            asked_names(asks).into_iter().partition(|name| is_a_name(name));
         let wanted = asks.things.values().any(|facets| facets.contains(&Facet::Tags));
         let mut tags = if wanted { Tags::Wanted } else { Tags::NotWanted };
         let mut described = BTreeMap::new();
@@ -90,6 +91,10 @@ impl EcsCluster {
         }
         self.past.check(&mut described, cx.now());
         self.settled = all_active(&asked, &described);
+        described.extend(misread.into_iter().map(|name| {
+            let detail = format!("`{name}` cannot be asked for: ECS would take it for another service's ARN");
+            (name, Described::Unclear(Failure::new(Reason::BadItem, detail)))
+        }));
         self.fill(&mut reading, &calls, described, &tags, asks).await;
         reading.complete = true;
         reading.finished = cx.now();
@@ -156,6 +161,12 @@ fn asked_names(asks: &Asks) -> BTreeSet<String> {
             Select::Arn(_) | Select::Alias(_) | Select::ReferencedBy(..) => None,
         })
         .collect()
+}
+
+/// What a table item calls a service may be anything. ECS takes `x/y` and `arn:…` for other things than names, and
+/// answers for those: one such item must not make the answers about all other services incomplete.
+fn is_a_name(text: &str) -> bool {
+    !text.contains('/') && !text.starts_with("arn:")
 }
 
 fn all_active(asked: &BTreeSet<String>, described: &BTreeMap<String, Described>) -> bool {

@@ -16,7 +16,9 @@ use crate::core::asks::{Asks, Facet};
 use crate::core::identity::{Ask, ObjectKey, ScopeKey, Select};
 use crate::core::observation::{Failure, NamedAnswer, Reading, Reason};
 use crate::kinds::health_check::KIND;
-use crate::kinds::health_check::live::{Observed, Status, Tags, by_caller_reference, by_tag_name, has_status, live};
+use crate::kinds::health_check::live::{
+    Observed, Status, Tags, by_caller_reference, by_tag_name, has_status, live, no_status,
+};
 use crate::scopes::detail::Aged;
 use crate::scopes::{ReadFuture, Scope};
 
@@ -31,7 +33,8 @@ const TAGS_BATCH: usize = 10;
 #[derive(Debug)]
 pub struct HealthChecks {
     tags: Aged<Tags>,
-    statuses: Aged<Status>,
+    /// `None` where Route 53 gives none of a check of this type.
+    statuses: Aged<Option<Status>>,
 }
 
 impl HealthChecks {
@@ -60,12 +63,15 @@ impl HealthChecks {
         }
         self.name(&checks, tags_are_asked, cx, &mut reading);
         let watched = watched(asks, &checks, &reading);
-        self.read_statuses(cx, &watched, &mut reading.remarks).await;
+        self.read_statuses(cx, &watched, &checks, &mut reading.remarks).await;
 
         let now = cx.now();
         for (id, check) in checks {
             let tags = tags_are_asked.then(|| self.tags.get(&id, now).cloned());
-            let status = watched.contains(&id).then(|| self.statuses.get(&id, now).cloned());
+            let status = watched.contains(&id).then(|| match self.statuses.get(&id, now) {
+                Ok(status) => status.ok_or_else(|| no_status(&check.check_type)),
+                Err(fact) => Err(fact),
+            });
             reading.insert(live(check, tags, status));
         }
         reading.finished = now;
@@ -94,10 +100,16 @@ impl HealthChecks {
         }
     }
 
-    async fn read_statuses(&mut self, cx: &ReadContext, watched: &BTreeSet<Arc<str>>, remarks: &mut Vec<Failure>) {
+    async fn read_statuses(
+        &mut self,
+        cx: &ReadContext,
+        watched: &BTreeSet<Arc<str>>,
+        checks: &BTreeMap<Arc<str>, Observed>,
+        remarks: &mut Vec<Failure>,
+    ) {
         for id in watched {
-            if self.statuses.is_due(id, cx.now()) {
-                let status = read::status(cx, id).await;
+            if let Some(check) = checks.get(id).filter(|_| self.statuses.is_due(id, cx.now())) {
+                let status = read::status(cx, id, &check.check_type).await;
                 self.statuses.learn(id, status, cx.now(), remarks);
             }
         }

@@ -14,7 +14,7 @@ use crate::aws::allow_list::{
 };
 use crate::aws::read::ReadContext;
 use crate::core::observation::{Failure, Reason};
-use crate::kinds::health_check::live::{Observed, Status, Tags};
+use crate::kinds::health_check::live::{Observed, Status, Tags, is_endpoint};
 use crate::scopes::pages::Pages;
 
 /// The largest page of health checks.
@@ -90,11 +90,18 @@ pub(super) async fn tags(cx: &ReadContext, ids: &[Arc<str>]) -> Result<BTreeMap<
     Ok(all)
 }
 
-/// What the checkers of one health check reported last.
-pub(super) async fn status(cx: &ReadContext, id: &str) -> Result<Status, Failure> {
+/// The code by which Route 53 refuses a question that makes no sense.
+const INVALID: &str = "InvalidInput";
+
+/// What the checkers of one health check reported last; `None` where Route 53 refuses to tell it of
+/// a check that asks no endpoint. Of one that does, the same refusal is a failure like any other.
+pub(super) async fn status(cx: &ReadContext, id: &str, check_type: &str) -> Result<Option<Status>, Failure> {
     let request = cx.clients.route53.get_health_check_status().health_check_id(id);
-    let answer = cx.call(&ROUTE53_GET_HEALTH_CHECK_STATUS, request.send()).await?;
-    Ok(summed(answer.health_check_observations()))
+    match cx.call(&ROUTE53_GET_HEALTH_CHECK_STATUS, request.send()).await {
+        Ok(answer) => Ok(Some(summed(answer.health_check_observations()))),
+        Err(failure) if failure.code.as_deref() == Some(INVALID) && !is_endpoint(check_type) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
 }
 
 /// A checker's report begins with `Success` or `Failure`; what says neither is no report.

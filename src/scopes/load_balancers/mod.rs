@@ -77,7 +77,7 @@ impl LoadBalancers {
     /// What the lists had and lack now. A list has no count to be checked against: whether it is
     /// whole, or these things are gone, only a question by name tells.
     fn lost(&self, listed: &Listed) -> Vec<Ask> {
-        let lost = self.known.iter().map(|(kind, name)| Ask { kind: *kind, select: Select::Key(name.clone()) });
+        let lost = self.known.iter().map(|(kind, name)| Ask { kind, select: Select::Key(name.clone()) });
         lost.filter(|ask| listed.leaves_open(ask)).collect()
     }
 

@@ -1,10 +1,10 @@
 //! Pruning the record: by age and by number, a little at a time.
 //!
-//! Decides what is forgotten: changes older than 90 days, the oldest ones beyond a million, things
-//! that have been gone or unseen for 90 days, scopes not read for as long. One reading removes a
-//! few thousand rows at most, so that no save takes long; the pages are used again. A clock that
-//! jumps forward must not cost the record, so nothing is too old until the time has been sound for
-//! an hour. [`super`] calls it in the transaction of a reading.
+//! Decides what is forgotten: changes older than 90 days, the oldest ones beyond a million or beyond
+//! a gibibyte, things that have been gone or unseen for 90 days, scopes not read for as long. One
+//! reading removes a few thousand rows at most, so that no save takes long; the pages are used
+//! again. A clock that jumps forward must not cost the record, so nothing is too old until the time
+//! has been sound for an hour. [`super`] calls it in the transactions of a reading.
 
 use std::collections::BTreeSet;
 
@@ -19,6 +19,10 @@ const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How many changes are kept.
 const MOST: u64 = 1_000_000;
+
+/// How large the file may be before the oldest changes go: 10,000 things of which 1 % change each
+/// hour need less than a third. A bound on rows alone is none, since one change may be large.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// How many rows one reading removes at most; more only where it wrote more.
 const BATCH: u64 = 2_000;
@@ -40,11 +44,19 @@ const PROBATION: SignedDuration = SignedDuration::from_hours(1);
 pub(super) const HORIZON: &str = "recorder_horizon";
 
 /// When something was pruned, and whether the clock can be believed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pruning {
     heard: Option<Timestamp>,
     distrusted_until: Option<Timestamp>,
     looked_at: Option<Timestamp>,
+    /// How large the file may be.
+    pub most_bytes: u64,
+}
+
+impl Default for Pruning {
+    fn default() -> Self {
+        Self { heard: None, distrusted_until: None, looked_at: None, most_bytes: MOST_BYTES }
+    }
 }
 
 /// What was removed.
@@ -73,22 +85,41 @@ impl Pruning {
         self.heard = Some(at);
     }
 
-    /// Removes what is too old or too much; `held` changes are in the table, `added` of them new.
-    pub fn prune(&mut self, connection: &Connection, at: Timestamp, held: u64, added: u64) -> Result<Pruned> {
-        let mut pruned = Pruned::default();
+    /// Removes the oldest changes where there are too many, or where they are too large: how many
+    /// it removed. `held` changes are in the table, `added` of them new.
+    pub fn make_room(&self, connection: &Connection, held: u64, added: u64) -> Result<u64> {
+        let batch = BATCH.max(added);
         if held > MOST {
-            pruned.changes += cut(connection, i64::MAX, (held - MOST).min(BATCH.max(added)))?;
+            return cut(connection, i64::MAX, (held - MOST).min(batch));
         }
+        if bytes(connection)? > self.most_bytes {
+            return cut(connection, i64::MAX, batch);
+        }
+        Ok(0)
+    }
+
+    /// Removes what is too old, once a minute. The reading's scope must bear its new time by then.
+    pub fn forget(&mut self, connection: &Connection, at: Timestamp, pruned: &mut Pruned) -> Result<()> {
         let trusted = self.distrusted_until.is_none_or(|until| at >= until);
         let due = self.looked_at.is_none_or(|last| at.duration_since(last).abs() >= EVERY);
         if trusted && due {
             self.looked_at = Some(at);
             let oldest = nanoseconds(at.saturating_sub(KEPT).unwrap_or(Timestamp::MIN));
             pruned.changes += cut(connection, oldest, BATCH)?;
-            forget(connection, oldest, &mut pruned)?;
+            forget(connection, oldest, pruned)?;
         }
-        Ok(pruned)
+        Ok(())
     }
+}
+
+/// What the file holds, without pages that wait to be used again.
+fn bytes(connection: &Connection) -> Result<u64> {
+    let pragma = |sql: &str| -> Result<u64> {
+        let value: i64 = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        Ok(value.unsigned_abs())
+    };
+    let used = pragma("PRAGMA page_count")?.saturating_sub(pragma("PRAGMA freelist_count")?);
+    Ok(used.saturating_mul(pragma("PRAGMA page_size")?))
 }
 
 /// Removes the oldest changes before this time, and keeps in mind up to when.

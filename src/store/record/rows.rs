@@ -4,7 +4,7 @@
 //! compares nothing. [`super`] calls it inside one transaction for each reading.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -49,7 +49,8 @@ pub(super) fn load(connection: &Connection) -> Result<(BTreeMap<ScopeKey, Scope>
         let (Some((_, scope)), Some(kind)) = (scopes.get_mut(&home), kind(row, 1)?) else { continue };
         let digest: i64 = row.get(4)?;
         let gone: Option<i64> = row.get(6)?;
-        let thing = Thing { id: row.get(3)?, digest: digest as u64, missed: time(row, 5)?, gone: gone.is_some() };
+        let (id, missed, gone) = (row.get(3)?, time(row, 5)?, gone.is_some());
+        let thing = Thing { id, digest: digest as u64, sight: Weak::new(), missed, gone };
         scope.things.insert(ObjectKey { kind, key: row.get(2)? }, thing);
     }
     let changes: i64 = connection.query_row("SELECT count(*) FROM recorded_change", [], |row| row.get(0))?;
@@ -57,22 +58,22 @@ pub(super) fn load(connection: &Connection) -> Result<(BTreeMap<ScopeKey, Scope>
 }
 
 impl Rows<'_> {
-    /// A scope that was never read before.
-    pub fn new_scope(&self, name: &ScopeKey, as_of: Timestamp, listed_at: Option<Timestamp>) -> Result<i64> {
+    /// A scope that was never read before. Nothing in it has been listed until it is stamped.
+    pub fn new_scope(&self, name: &ScopeKey, as_of: Timestamp) -> Result<i64> {
         self.connection.execute(
-            "INSERT INTO recorded_scope (name, began, read_at, listed_at) VALUES (?1, ?2, ?3, ?4)",
-            params![name.to_string(), nanoseconds(self.at), nanoseconds(as_of), listed_at.map(nanoseconds)],
+            "INSERT INTO recorded_scope (name, began, read_at) VALUES (?1, ?2, ?3)",
+            params![name.to_string(), nanoseconds(self.at), nanoseconds(as_of)],
         )?;
         Ok(self.connection.last_insert_rowid())
     }
 
     /// When a scope was read last.
-    pub fn stamp(&self, scope: i64, as_of: Timestamp, listed_at: Option<Timestamp>) -> Result<i64> {
+    pub fn stamp(&self, scope: i64, as_of: Timestamp, listed_at: Option<Timestamp>) -> Result<()> {
         let mut stamp = self.connection.prepare_cached(
             "UPDATE recorded_scope SET read_at = ?2, listed_at = coalesce(?3, listed_at) WHERE id = ?1",
         )?;
         stamp.execute(params![scope, nanoseconds(as_of), listed_at.map(nanoseconds)])?;
-        Ok(scope)
+        Ok(())
     }
 
     /// A thing that was never seen before.
@@ -138,7 +139,7 @@ impl Rows<'_> {
             "UPDATE recorded_change SET facts = ?2 WHERE what = 'gone' AND id = \
              (SELECT id FROM recorded_change WHERE thing = ?1 ORDER BY at DESC, id DESC LIMIT 1)",
         )?;
-        update.execute(params![thing, text(&facts.shown())?])?;
+        update.execute(params![thing, text(facts)?])?;
         Ok(())
     }
 

@@ -6,10 +6,10 @@ use std::fs::File;
 
 use serde_json::{Value as Json, json};
 
-use super::past::{ChangeQuery, changes, facts_at, pending, reach, things};
+use super::past::{ChangeQuery, attribute, changes, facts_at, pending, reach, things};
 use super::*;
 use crate::core::ignore::Glob;
-use crate::core::record::{Attributed, FactsAt, ThingName};
+use crate::core::record::{Attributed, Attribution, FactsAt, ThingName};
 use crate::core::value::{Fields, Secret, Value};
 use crate::store::schema;
 use crate::store::scratch::Scratch;
@@ -76,6 +76,11 @@ impl Book {
         self.recorder.record(&mut self.connection, &seen).unwrap()
     }
 
+    /// What is not there where nothing is.
+    fn lacking(&self) -> Vec<String> {
+        self.recorder.lacking(&zone(), &BTreeMap::new()).iter().map(|key| key.key.to_string()).collect()
+    }
+
     fn all(&self) -> Vec<Change> {
         changes(&self.connection, &ChangeQuery { limit: 10_000, ..ChangeQuery::default() }).unwrap()
     }
@@ -103,7 +108,7 @@ fn a_first_reading_is_the_baseline_and_the_next_ones_are_compared_with_it() {
     let found = book.read(10, true, &[record("a", 30), record("c", 60)], &["b"]);
     assert_eq!(told(&found), ["0-11 changed a ttl 60>30", "0-11 appeared c", "0-11 gone b"]);
     assert_eq!(book.all(), found);
-    assert_eq!(book.recorder.recorded(&zone()).len(), 2);
+    assert_eq!(book.lacking(), ["a", "c"], "what is gone is not asked for");
     assert_eq!(pending(&book.connection, 2).unwrap(), found[..2]);
 }
 
@@ -123,10 +128,12 @@ fn a_thing_that_a_reading_lacks_is_untouched_until_it_is_proven_gone() {
     book.read(0, true, &[record("a", 60)], &[]);
     assert_eq!(book.read(10, true, &[], &[]), []);
     assert_eq!(book.read(20, true, &[], &[]), []);
-    assert_eq!(book.recorder.recorded(&zone()).len(), 1, "it is asked for by name");
+    assert_eq!(book.lacking(), ["a"], "it is asked for by name");
+    assert_eq!(reach(&book.connection).unwrap()[0].unseen, 1);
     let mut book = book.restart();
     assert_eq!(told(&book.read(300, true, &[], &["a"])), ["0-301 gone a"], "it was seen last at 0");
     assert_eq!(book.read(310, true, &[], &["a"]), [], "once");
+    assert_eq!(reach(&book.connection).unwrap()[0].unseen, 0);
     let mut book = book.restart();
     assert_eq!(told(&book.read(600, true, &[record("a", 30)], &[])), ["300-601 appeared a ttl 60>30"]);
 }
@@ -168,14 +175,137 @@ fn what_was_is_put_together_from_what_is() {
         other => json!(serde_json::to_value(other).unwrap()["stands"]),
     };
     let seconds = [0, 50, 101, 150, 201, 250, 301, 350, 401, 5000];
-    let expected = [json!("notRecorded"), json!(60), json!(30), json!(30), json!("absent"), json!("absent")];
+    let expected = [json!("notRecorded"), json!(60), json!(30), json!(30), json!("notRecorded"), json!("notRecorded")];
     let expected: Vec<Json> = expected.into_iter().chain([json!(10), json!(10), json!(5), json!(5)]).collect();
     assert_eq!(seconds.map(ttl).to_vec(), expected);
     let FactsAt::Present { object, since, until, .. } = book.then("a", 150) else { panic!("it was there") };
     assert_eq!((&*object, since, until), ("example.com/a", at(101), at(101)), "one reading showed it");
-    assert_eq!(book.then("a", 250), FactsAt::Absent { since: Some(at(201)) });
-    assert_eq!(book.then("b", 350), FactsAt::Absent { since: None }, "the list lacked it");
+    assert_eq!(book.then("a", 250), FactsAt::NotRecorded { begins: Some(at(301)) }, "nobody looked until 300");
+    assert_eq!(book.then("b", 350), FactsAt::NotRecorded { begins: Some(at(401)) });
+    assert_eq!(book.then("b", 300), FactsAt::Absent { since: None }, "the list lacked it");
     assert_eq!(book.then("c", 350), FactsAt::NotRecorded { begins: None });
+}
+
+#[test]
+fn what_is_gone_stays_absent_as_long_as_readings_say_so() {
+    let mut book = Book::new("record-absent");
+    book.read(0, true, &[record("a", 60)], &[]);
+    book.read(100, true, &[], &["a"]);
+    book.read(200, true, &[], &["a"]);
+    book.read(300, true, &[record("a", 10)], &[]);
+    assert_eq!(book.then("a", 150), FactsAt::Absent { since: Some(at(101)) });
+    assert_eq!(book.then("a", 250), FactsAt::NotRecorded { begins: Some(at(301)) });
+}
+
+#[test]
+fn a_detail_that_was_first_asked_for_later_is_not_told_of_the_time_before() {
+    let with = |ttl: i64, team: Option<&str>| {
+        let mut live = record("a", ttl);
+        match team {
+            Some(team) => live.fields.set("tags.team", team),
+            None => live.fields.put("tags", crate::kinds::detail::not_asked()),
+        }
+        live
+    };
+    let mut book = Book::new("record-first-asked");
+    book.read(0, true, &[with(60, None)], &[]);
+    book.read(100, true, &[with(60, Some("web"))], &[]);
+    book.read(200, true, &[with(60, Some("data"))], &[]);
+    book.read(300, true, &[], &["a"]);
+    book.read(400, true, &[with(60, None)], &[]);
+    let team = |second| match book.then("a", second) {
+        FactsAt::Present { facts, .. } => (facts.get("ttl").cloned(), facts.get("tags.team").cloned()),
+        other => panic!("{other:?}"),
+    };
+    for (second, expected) in [(50, None), (150, Some(json!("web"))), (250, Some(json!("data"))), (500, None)] {
+        assert_eq!(team(second), (Some(json!(60)), expected), "{second}");
+    }
+}
+
+#[test]
+fn what_a_very_large_change_does_not_keep_is_not_made_up() {
+    let wide = |ttl: i64, value: i64| {
+        let mut live = record("a", ttl);
+        (0..300).for_each(|number| live.fields.set(format!("f{number:03}"), value));
+        live
+    };
+    let mut book = Book::new("record-wide");
+    book.read(0, true, &[wide(1, 1)], &[]);
+    let found = book.read(100, true, &[wide(1, 2)], &[]);
+    assert_eq!(found[0].fields.len(), crate::core::record::MOST_FIELDS + 1);
+    book.read(200, true, &[wide(2, 2)], &[]);
+    assert_eq!(book.then("a", 50), FactsAt::NotRecorded { begins: Some(at(101)) });
+    assert!(matches!(book.then("a", 150), FactsAt::Present { facts, .. } if facts["ttl"] == 1 && facts["f299"] == 2));
+}
+
+#[test]
+fn a_large_reading_is_written_in_parts_and_the_next_one_finds_what_failed() {
+    let world = |ttl: i64| -> BTreeMap<ObjectKey, Arc<Live>> {
+        let keys = (0..AT_ONCE).map(|number| format!("r{number:05}")).chain(["z".to_owned()]);
+        keys.map(|key| record(&key, ttl)).map(|live| (live.key.clone(), Arc::new(live))).collect()
+    };
+    let scope = zone();
+    let read = |book: &mut Book, second: i64, objects: &BTreeMap<ObjectKey, Arc<Live>>| {
+        let (started, finished) = (at(second), at(second + 1));
+        let seen = Seen { scope: &scope, started, finished, listed: true, objects, gone: Vec::new() };
+        book.recorder.record(&mut book.connection, &seen)
+    };
+    let full = |event: &str| {
+        format!(
+            "CREATE TRIGGER no_room BEFORE {event} ON recorded_thing WHEN NEW.key = 'z' BEGIN SELECT RAISE(ABORT, 'full'); END"
+        )
+    };
+    let mut book = Book::new("record-parts");
+    book.connection.execute_batch(&full("INSERT")).unwrap();
+    assert!(read(&mut book, 0, &world(60)).is_err());
+    assert_eq!(book.lacking().len(), AT_ONCE, "the first part is written");
+    let mut book = book.restart();
+    book.connection.execute_batch("DROP TRIGGER no_room").unwrap();
+    assert_eq!(read(&mut book, 100, &world(60)).unwrap(), [], "the rest of the baseline is no appearance");
+    assert_eq!(book.lacking().len(), AT_ONCE + 1);
+
+    book.connection.execute_batch(&full("UPDATE")).unwrap();
+    assert!(read(&mut book, 200, &world(30)).is_err());
+    let mut book = book.restart();
+    book.connection.execute_batch("DROP TRIGGER no_room").unwrap();
+    let found = read(&mut book, 300, &world(30)).unwrap();
+    assert_eq!(told(&found), ["100-301 changed z ttl 60>30"], "the failed reading did not see it as it was");
+    assert_eq!(book.recorder.changes as usize, AT_ONCE + 1);
+}
+
+#[test]
+fn the_very_same_thing_again_is_known_by_its_address() {
+    let mut book = Book::new("record-same");
+    let scope = zone();
+    let mut read = |second: i64, live: &Arc<Live>| {
+        let objects = BTreeMap::from([(live.key.clone(), live.clone())]);
+        let (started, finished) = (at(second), at(second + 1));
+        let seen = Seen { scope: &scope, started, finished, listed: true, objects: &objects, gone: Vec::new() };
+        let changes = book.recorder.record(&mut book.connection, &seen).unwrap();
+        let kept = book.recorder.scopes[&scope].things[&live.key].sight.upgrade();
+        (changes.len(), kept.is_some_and(|kept| Arc::ptr_eq(&kept, live)))
+    };
+    let (first, same, other) = (Arc::new(record("a", 60)), Arc::new(record("a", 60)), Arc::new(record("a", 30)));
+    assert_eq!(read(0, &first), (0, true));
+    assert_eq!(read(10, &first), (0, true));
+    assert_eq!(read(20, &same), (0, true), "the new one is known from now on");
+    assert_eq!(read(30, &other), (1, true));
+    assert_eq!(read(40, &first), (1, true), "it is not as it was then");
+}
+
+#[test]
+fn the_oldest_changes_go_where_the_file_is_too_large() {
+    let mut book = Book::new("record-bytes");
+    let world = |ttl: i64| (0..1500).map(|number| record(&format!("r{number}"), ttl)).collect::<Vec<_>>();
+    (0..3).for_each(|turn| drop(book.read(turn * 100, true, &world(turn), &[])));
+    assert_eq!(book.recorder.changes, 3000);
+    book.recorder.pruning.most_bytes = 1;
+    let mut last = world(2);
+    last[0] = record("r0", 9);
+    book.read(300, true, &last, &[]);
+    assert_eq!((book.recorder.changes, book.all().len()), (1001, 1001), "2,000 rows at a time");
+    assert_eq!(told(&book.all()).last().unwrap(), "200-301 changed r0 ttl 2>9", "the oldest went");
+    assert_eq!(reach(&book.connection).unwrap()[0].begins, at(201));
 }
 
 #[test]
@@ -186,6 +316,23 @@ fn a_change_names_the_identity_that_the_thing_had_then() {
     book.read(20, true, &[Live { id: "another".into(), ..record("a", 30) }], &[]);
     let objects: Vec<String> = book.all().iter().map(|change| change.object.to_string()).collect();
     assert_eq!(objects, ["example.com/a", "another"]);
+}
+
+#[test]
+fn a_change_that_stands_for_many_by_the_time_somebody_is_named_is_nobodys() {
+    let mut book = Book::new("record-named-late");
+    book.read(0, true, &[record("a", 0)], &[]);
+    for turn in 1..=rows::PER_HOUR {
+        book.read(turn * 10, true, &[record("a", turn)], &[]);
+    }
+    let looked_up = book.all().pop().unwrap();
+    assert_eq!(looked_up.attributed, Attributed::Pending);
+    book.read(rows::PER_HOUR * 10 + 10, true, &[record("a", 1000)], &[]);
+    let by = Attribution { actor: "alice".into(), event: "ChangeResourceRecordSets".into(), at: at(600) };
+    attribute(&book.connection, looked_up.id, &Attributed::By(by)).unwrap();
+    let merged = book.all().pop().unwrap();
+    assert_eq!(merged.id, looked_up.id);
+    assert!(matches!(merged.attributed, Attributed::NotVisible(_)), "{merged:?}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Call<'_> {
             Service::Sts => Value::Null,
             service => spelled(service, output),
         };
-        let whole = json!({
+        let mut whole = json!({
             "eventVersion": "1.11",
             "userIdentity": actor.identity(caller, &sts.user_id(caller), &access_key, self.at),
             "eventTime": iso(self.at),
@@ -67,6 +67,12 @@ impl Call<'_> {
             "recipientAccountId": caller.account,
             "eventCategory": "Management",
         });
+        // Only services with several APIs, or an old one, say which it is.
+        match request.service {
+            Service::Elbv2 => whole["apiVersion"] = json!("2015-12-01"),
+            Service::Route53 => whole["apiVersion"] = json!("2013-04-01"),
+            _ => {}
+        }
         Event {
             name: request.operation.clone(),
             username: actor.username().to_owned(),

@@ -33,7 +33,7 @@ pub(in crate::sim) struct Paging {
     next: &'static [&'static str],
 }
 
-const PAGED: [Paging; 7] = [
+static PAGED: [Paging; 7] = [
     Paging {
         operation: "ListServices",
         size: "maxResults",
