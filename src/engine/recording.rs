@@ -13,6 +13,7 @@ use tracing::{error, info};
 use crate::core::asks::Asks;
 use crate::core::drift::{Drift, Finding, FindingKey};
 use crate::core::identity::{Ask, ObjectKey, ScopeKey, Select};
+use crate::core::index::Index;
 use crate::core::memory::Memory;
 use crate::core::observation::Observations;
 use crate::core::record::{Attributed, Change, Seen, What};
@@ -51,9 +52,25 @@ impl Recording {
         Self { history, unproven, attributions: Attributions::default(), settled, healthy: true }
     }
 
+    /// From now on whoever asks the record is shown what these manifests let be shown, and no more.
+    pub fn show(&mut self, index: &Index) {
+        let Some(history) = &self.history else { return };
+        let names = index.scopes.iter().map(|(scope, home)| (scope.clone(), home.asks.visible.clone())).collect();
+        let result = history.lock().unwrap_or_else(PoisonError::into_inner).set_visible(names);
+        if let Err(reason) = result {
+            error!(event = "visible_not_saved", %reason, "names taken off `visible` stay readable in the record until this is mended; the next reading tries again");
+        }
+    }
+
     /// Records the readings of these scopes. After a failure the others wait for their next reading:
     /// a store that cannot be written must not hold up the daemon scope by scope.
-    pub fn record(&mut self, scopes: &BTreeSet<ScopeKey>, observations: &Observations, memory: &Memory, now: Timestamp) {
+    pub fn record(
+        &mut self,
+        scopes: &BTreeSet<ScopeKey>,
+        observations: &Observations,
+        memory: &Memory,
+        now: Timestamp,
+    ) {
         let Some(history) = self.history.clone() else { return };
         let world = World { observations, memory, now };
         let mut result = Ok(());
@@ -181,9 +198,8 @@ impl Recording {
 /// Whether a change is what a finding is about. What is left over, does not work or waits to be
 /// deployed is another thing's doing, or nobody's.
 fn explains(change: &Change, finding: &Finding) -> bool {
-    let below = |one: &str, other: &str| {
-        one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
+    let below =
+        |one: &str, other: &str| one.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     match finding.key.drift {
         Drift::Missing | Drift::Vanished => change.what == What::Gone,
         Drift::Unexpected => change.what == What::Appeared,
@@ -263,7 +279,11 @@ mod tests {
             (Drift::Degraded, "", What::Changed, "runningCount", false),
         ];
         for (drift, field, what, path, expected) in cases {
-            assert_eq!(explains(&change(what, path), &finding(drift, field)), expected, "{drift} {field} {what} {path}");
+            assert_eq!(
+                explains(&change(what, path), &finding(drift, field)),
+                expected,
+                "{drift} {field} {what} {path}"
+            );
         }
     }
 }

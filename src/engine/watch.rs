@@ -77,6 +77,7 @@ impl Watch {
         let before = std::mem::replace(&mut self.index, Arc::new(Index::new(&desired)));
         self.desired = Arc::new(desired);
         let index = self.index.clone();
+        self.recording.show(&index);
         let outgrown = |scope: &ScopeKey| match (before.scopes.get(scope), index.scopes.get(scope)) {
             (Some(old), Some(new)) => needs_more(&old.asks, &new.asks),
             _ => true,

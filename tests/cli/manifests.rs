@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use crate::common::platform::{Platform, SECRETS, manifests};
 use crate::common::{Outcome, Scratch, moored, text};
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "DnsRecord",
     "EcsService",
     "Environment",
     "HealthCheck",
     "Ignore",
+    "Inventory",
     "LoadBalancer",
     "StateTable",
     "TableItem",

@@ -117,7 +117,12 @@ fn f51_connections_that_never_finish_a_request_are_few_and_end() {
     assert!(first >= PATIENCE - Duration::from_secs(1), "the first ended after {first:?}");
     // As many as are served at once; those behind them are let in, and end, after them.
     let in_time = ended.iter().filter(|ended| **ended <= PATIENCE + Duration::from_secs(4)).count();
-    assert!(in_time >= CAP, "only {in_time} of {} ended in time: {:?}", ended.len(), ended.iter().step_by(16).collect::<Vec<_>>());
+    assert!(
+        in_time >= CAP,
+        "only {in_time} of {} ended in time: {:?}",
+        ended.len(),
+        ended.iter().step_by(16).collect::<Vec<_>>()
+    );
     // They are gone with their thread; an honest scraper has its turn.
     let metrics = daemon.until("a scrape succeeds", |_| true);
     assert_eq!(metrics.value("moored_panics_total", &[]), Some(0.0));
