@@ -164,7 +164,7 @@ impl Sessions {
             .retry_config(retries(&self.options.clock))
             .timeout_config(self.limits.timeouts())
             .time_source(SessionTime(self.options.clock.clone()))
-            .http_client(Bounded::new(client, self.limits))
+            .http_client(Bounded::around(client, self.limits))
             .load()
             .await
     }
@@ -190,7 +190,7 @@ impl Sessions {
             // The simulator's clock is ours; the dates of its HTTP server are not.
             .disable_clock_skew_correction(true);
         let client = self.options.http_client.clone().unwrap_or_else(transport::plain);
-        config.set_http_client(Some(Bounded::new(client, self.limits)));
+        config.set_http_client(Some(Bounded::around(client, self.limits)));
         config.build()
     }
 

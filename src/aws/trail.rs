@@ -347,7 +347,7 @@ mod tests {
         let forward = json!([{ "type": "forward", "targetGroupArn": group }]);
         let modified = about(json!({ "listenerArn": arn("listener/app/api/1/2"), "defaultActions": forward }));
         assert_eq!(modified, [arn("loadbalancer/app/api/1")]);
-        assert_eq!(about(json!({ "targetGroupArn": group })), [group.clone()]);
+        assert_eq!(about(json!({ "targetGroupArn": group })), std::slice::from_ref(&group));
         assert_eq!(about(json!({ "resourceArns": [group], "tags": [] })), [group]);
     }
 

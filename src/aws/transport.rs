@@ -151,7 +151,7 @@ pub(super) struct Bounded {
 
 impl Bounded {
     /// Around this client.
-    pub(super) fn new(inner: SharedHttpClient, limits: Limits) -> SharedHttpClient {
+    pub(super) fn around(inner: SharedHttpClient, limits: Limits) -> SharedHttpClient {
         SharedHttpClient::new(Self { inner, limits })
     }
 }

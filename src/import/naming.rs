@@ -108,7 +108,7 @@ mod tests {
     fn chosen(wishes: &[(&'static str, &[&str])], taken: &[(&'static str, &str)]) -> Vec<String> {
         let owned: Vec<(&'static str, Vec<String>)> =
             wishes.iter().map(|(kind, names)| (*kind, names.iter().map(|name| (*name).to_owned()).collect())).collect();
-        let wishes: Vec<Wish<'_>> = owned.iter().map(|(kind, names)| Wish { kind: *kind, names }).collect();
+        let wishes: Vec<Wish<'_>> = owned.iter().map(|(kind, names)| Wish { kind, names }).collect();
         choose(&wishes, &taken.iter().map(|(kind, name)| (*kind, Arc::from(*name))).collect())
     }
 

@@ -158,7 +158,7 @@ mod tests {
         let text = document(value);
         let file = SourceFile { path: "a.yaml".into(), text: text.as_str().into() };
         let documents = parse(&file).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
-        assert_eq!(documents.iter().map(ours).collect::<Vec<_>>(), [value.clone()], "{text}");
+        assert_eq!(documents.iter().map(ours).collect::<Vec<_>>(), std::slice::from_ref(value), "{text}");
         assert_eq!(serde_yaml::from_str::<Value>(&text).unwrap(), *value, "{text}");
     }
 

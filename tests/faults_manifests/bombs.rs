@@ -36,18 +36,18 @@ fn validate(root: &Path) -> Measured {
         stderr.read_to_string(&mut said).map(|_| said)
     });
     let status = format!("/proc/{}/status", child.id());
-    let (mut peak, mut ended) = (0, None);
-    while ended.is_none() {
+    let mut peak = 0;
+    while child.try_wait().expect("the process can be waited for").is_none() {
         // Once it has ended, its memory is no longer told.
         peak = fs::read_to_string(&status).ok().as_deref().and_then(high_water).unwrap_or_default().max(peak);
-        ended = child.try_wait().expect("the process can be waited for");
         if began.elapsed() > PATIENCE {
             let _ = child.kill();
         }
         thread::sleep(Duration::from_millis(1));
     }
+    let ended = child.wait().expect("the process has ended");
     let said = reader.join().expect("stderr is read").expect("stderr is UTF-8");
-    Measured { code: ended.and_then(|status| status.code()), said, took: began.elapsed(), peak }
+    Measured { code: ended.code(), said, took: began.elapsed(), peak }
 }
 
 /// The line `VmHWM:    12345 kB`.

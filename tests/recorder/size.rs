@@ -161,10 +161,8 @@ fn the_file_does_not_grow_when_the_past_is_pruned_as_fast_as_it_comes() {
     let redactor = Redactor::new(&[7; 32]);
     let mut history = SqliteHistory::open(&path).unwrap();
     let mut size = Vec::new();
-    let mut turn = 0;
     // A change of each thing every third day; what is older than 90 days goes.
-    for day in (0..=360).step_by(3) {
-        turn += 1;
+    for (turn, day) in (1..).zip((0..=360).step_by(3)) {
         let lives = (0..50).map(|number| service(number, turn, &redactor));
         read(&mut history, &scope, lives, start() + SignedDuration::from_hours(24 * day));
         size.push(bytes(&path) + bytes(&scratch.file("moored.db-wal")));

@@ -185,11 +185,11 @@ impl Recorder {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let rows = Rows { connection: &transaction, key: self.key, at: page.seen.finished };
         let scope = self.scopes.get(page.seen.scope);
-        let mut written = Written::default();
-        written.scope = match scope {
+        let id = match scope {
             Some(scope) => scope.id,
             None => rows.new_scope(page.seen.scope, page.as_of)?,
         };
+        let mut written = Written { scope: id, ..Written::default() };
         for step in steps {
             written.take(step, scope, &rows, page)?;
         }
