@@ -20,7 +20,7 @@ pub mod text;
 
 use crate::core::asks::Facet;
 use crate::core::desired::{InventoryRules, Piece, WhenParentGone};
-use crate::core::identity::{ScopeKey, ScopeKind, Select};
+use crate::core::identity::{ScopeKey, Select};
 use crate::core::judge::Kind;
 use crate::core::template::Template;
 use crate::core::value::{Expect, Path};
@@ -82,8 +82,6 @@ pub struct KindEntry {
     pub kind: &'static dyn Kind,
     /// One sentence for `explain` and the docs.
     pub summary: &'static str,
-    /// Where its things are observed.
-    pub scope: ScopeKind,
     /// The JSON Schema of its spec.
     pub schema: fn() -> schemars::Schema,
     /// Resolves a spec (already merged with the environment's overrides and checked).

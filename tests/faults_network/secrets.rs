@@ -166,7 +166,8 @@ fn f55_not_six_bytes_of_a_secret_are_on_any_surface() {
     assert!(asked.iter().any(|asked| asked.text.contains("Action=DescribeListeners")), "the listener was not read");
     // The session's token was chosen by the cloud; it is in the requests that it signed.
     let tokens = asked.iter().flat_map(|asked| asked.text.lines()).filter_map(|line| line.split_once(": "));
-    let mut token = tokens.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token")).map(|(_, token)| token);
+    let mut token =
+        tokens.filter(|(name, _)| name.eq_ignore_ascii_case("x-amz-security-token")).map(|(_, token)| token);
     let token = token.next_back().expect("a role was assumed").trim().to_owned();
     let secrets: Vec<String> = CANARIES.iter().map(|canary| (*canary).to_owned()).collect();
     for (place, content) in &surfaces {

@@ -32,7 +32,6 @@ pub struct DnsRecord;
 pub const ENTRY: KindEntry = KindEntry {
     kind: &DnsRecord,
     summary: "A record of a Route 53 hosted zone: its values, TTL, alias, routing policy and health check.",
-    scope: ScopeKind::HostedZone,
     schema,
     declare: spec::declare,
     import: Some(import::IMPORT),

@@ -13,7 +13,7 @@ pub mod spec;
 use schemars::Schema;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind};
+use crate::core::identity::Ask;
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
@@ -32,7 +32,6 @@ pub const KIND: &str = "EcsService";
 pub const ENTRY: KindEntry = KindEntry {
     kind: &EcsService,
     summary: "A service of an ECS cluster: its count, its task definition and whether its rollout works.",
-    scope: ScopeKind::EcsCluster,
     schema,
     declare,
     import: Some(import::IMPORT),

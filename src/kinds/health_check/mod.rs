@@ -8,7 +8,7 @@ pub mod live;
 mod spec;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind, Select};
+use crate::core::identity::{Ask, Select};
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
@@ -32,7 +32,6 @@ pub struct HealthCheck;
 pub const ENTRY: KindEntry = KindEntry {
     kind: &HealthCheck,
     summary: "A Route 53 health check: what it asks, how often, and whether enough of its checkers get an answer.",
-    scope: ScopeKind::HealthChecks,
     schema,
     declare: spec::declare,
     import: Some(import::IMPORT),
@@ -139,6 +138,7 @@ mod tests {
     use super::live::{Observed, Status, Tags};
     use super::*;
     use crate::core::identity::ScopeKey;
+    use crate::core::identity::ScopeKind;
     use crate::core::memory::Memory;
     use crate::kinds::dns_record::fixture::{Stage, declaration};
 

@@ -10,7 +10,7 @@ mod tests;
 use schemars::Schema;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind};
+use crate::core::identity::Ask;
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, Reading, Reason};
@@ -29,7 +29,6 @@ pub const KIND: &str = "Inventory";
 pub const ENTRY: KindEntry = KindEntry {
     kind: &Inventory,
     summary: "What may live in a cluster, zone, table or account besides what is declared there.",
-    scope: ScopeKind::HostedZone,
     schema,
     declare,
     import: None,

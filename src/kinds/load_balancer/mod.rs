@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::core::arn::Arn;
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind, Select};
+use crate::core::identity::{Ask, Select};
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
@@ -31,7 +31,6 @@ pub struct LoadBalancer;
 pub const ENTRY: KindEntry = KindEntry {
     kind: &LoadBalancer,
     summary: "A load balancer: its scheme, listeners, attributes and tags, and whether any target behind it is healthy.",
-    scope: ScopeKind::LoadBalancers,
     schema,
     declare: spec::declare,
     import: Some(import::IMPORT),
@@ -171,6 +170,7 @@ mod tests {
     use super::live::{Details, Observed};
     use super::*;
     use crate::core::identity::ScopeKey;
+    use crate::core::identity::ScopeKind;
     use crate::core::memory::Memory;
     use crate::core::observation::{Observation, Observations};
     use crate::core::value::Fact;

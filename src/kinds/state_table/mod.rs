@@ -8,7 +8,7 @@ pub mod spec;
 use schemars::Schema;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind};
+use crate::core::identity::Ask;
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, Reading, Reason};
@@ -27,7 +27,6 @@ pub const KIND: &str = "StateTable";
 pub const ENTRY: KindEntry = KindEntry {
     kind: &StateTable,
     summary: "A deployer's own table: its items, their parents, and the pieces that were made for them.",
-    scope: ScopeKind::Table,
     schema,
     declare,
     import: None,

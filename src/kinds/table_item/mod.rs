@@ -11,7 +11,7 @@ pub mod spelling;
 use schemars::Schema;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind};
+use crate::core::identity::Ask;
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, NamedAnswer, Reading, Reason};
@@ -30,7 +30,6 @@ pub const KIND: &str = "TableItem";
 pub const ENTRY: KindEntry = KindEntry {
     kind: &TableItem,
     summary: "An item of a DynamoDB table and its attributes.",
-    scope: ScopeKind::Table,
     schema,
     declare,
     import: Some(import::IMPORT),

@@ -10,7 +10,7 @@ mod spec;
 use std::sync::Arc;
 
 use crate::core::desired::Declared;
-use crate::core::identity::{Ask, ScopeKind};
+use crate::core::identity::Ask;
 use crate::core::judge::{Judgement, Kind, Proof};
 use crate::core::memory::ObjectMemory;
 use crate::core::observation::{Failure, Live, Reading, Reason};
@@ -34,7 +34,6 @@ pub struct TargetGroup;
 pub const ENTRY: KindEntry = KindEntry {
     kind: &TargetGroup,
     summary: "A target group of a load balancer: how it reaches and checks its targets, and how many of them are healthy.",
-    scope: ScopeKind::LoadBalancers,
     schema,
     declare: spec::declare,
     import: Some(import::IMPORT),
@@ -134,6 +133,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
+    use crate::core::identity::ScopeKind;
     use crate::core::identity::{ScopeKey, Select};
     use crate::core::memory::Memory;
     use crate::core::observation::NamedAnswer;
