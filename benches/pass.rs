@@ -155,7 +155,7 @@ fn main() {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     let seconds = Duration::from_secs;
     for (total, resync, latency, watched) in
-        [(2_000, 2, 0, 20), (2_000, 2, 30, 20), (10_000, 2, 0, 20), (100_000, 10, 0, 45)]
+        [(2_000, 2, 0, 20), (2_000, 2, 30, 20), (10_000, 2, 0, 20), (100_000, 60, 0, 150)]
     {
         let latency = Duration::from_millis(latency);
         measure(&Course { total, resync: seconds(resync), latency, watched: seconds(watched) });

@@ -121,7 +121,7 @@ impl Bucket {
         let (usual, burst) = default_quota(service);
         // Another rate changes the burst with it: who asks for half a quota means half of it all.
         let burst = NonZeroU32::new((burst * rate / usual).round() as u32).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(Duration::from_secs_f64(1.0 / rate))
+        let quota = Quota::with_period(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::from_secs(1)))
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
             .allow_burst(burst);
         let pace = Pace::of(clock);

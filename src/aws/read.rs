@@ -5,7 +5,6 @@
 //! makes one for each reading; scopes and [`super::identity`] call through it.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +24,7 @@ use super::transport::Limits;
 use crate::clock::Clock;
 use crate::core::observation::{Failure, Reason};
 use crate::core::redact::Redactor;
+use crate::core::visible::escaped;
 
 /// The longest detail of a failure, in characters.
 const LINE: usize = 300;
@@ -137,17 +137,7 @@ fn line(asked: &str, said: &str, hint: &str) -> String {
 /// The first line alone: below it, signature errors repeat the whole request, session token
 /// included. What could move a terminal's cursor or reverse its text is escaped.
 fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    for character in text.trim().lines().next().unwrap_or_default().chars() {
-        let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if character.is_control() || reorders {
-            // Writing to a String cannot fail.
-            let _ = write!(line, "{}", character.escape_default());
-        } else {
-            line.push(character);
-        }
-    }
-    line
+    escaped(text.trim().lines().next().unwrap_or_default())
 }
 
 fn shortened(text: &str, room: usize) -> String {

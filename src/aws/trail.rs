@@ -256,7 +256,7 @@ fn actor(whole: &Value, username: Option<&str>) -> String {
 
 /// Text of others, fit to be shown: one line, not too long.
 fn plain(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(LONGEST).collect()
+    text.chars().filter(|character| !crate::core::visible::is_hidden(*character)).take(LONGEST).collect()
 }
 
 #[cfg(test)]

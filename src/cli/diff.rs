@@ -28,6 +28,9 @@ const NAMED: usize = 5;
 
 /// Show what changed in the world, with who did it where the cloud's log says so
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  moored diff --since 22:00 --state /var/lib/moored/state.db\n  moored diff --since 2h --server http://127.0.0.1:9470 -l app=deployer-api"
+)]
 pub struct Diff {
     /// From when on: 22:00 (the latest one, UTC), 2h (ago), 2026-01-31, or 2026-01-31T22:00:00Z
     #[arg(long, value_name = "TIME")]

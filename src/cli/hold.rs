@@ -1,6 +1,6 @@
 //! `moored hold`: somebody works on an application, and the others see it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,16 +12,19 @@ use super::options::{Format, Server};
 use super::{Outcome, output, render};
 use crate::clock::Clock;
 use crate::core::hold::Hold;
-use crate::store::hold;
+use crate::store::{History as _, SqliteHistory, hold};
 
 /// Set the findings of an application aside while somebody works on it, for an hour at most
 ///
 /// They are shown as ignored, with the reason and who said it, and count as findings again as soon
 /// as the hold is over. With --list the holds in force are listed.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  moored hold --app deployer-api --for 15m --reason \"schema migration\" --state /var/lib/moored/state.db\n  moored hold --list --server http://127.0.0.1:9470"
+)]
 pub struct HoldCommand {
     /// The application (its `app` label)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", required_unless_present = "list")]
     app: Option<String>,
     /// Only in this environment
     #[arg(long, value_name = "NAME", requires = "app")]
@@ -93,10 +96,30 @@ impl HoldCommand {
             }
             (None, Some(state)) => {
                 hold::begin(state, &held)?;
+                self.doubt(state, application)?;
                 Ok(held)
             }
             (None, None) => bail!("give the daemon's --state file or its --server"),
         }
+    }
+
+    /// A misspelt name holds nothing, and nobody would notice.
+    fn doubt(&self, state: &Path, application: &str) -> anyhow::Result<()> {
+        let memory = SqliteHistory::open_read_only(state)?.load()?;
+        let mut open = memory.scopes.values().flat_map(|scope| scope.findings.values());
+        let meant = open.any(|finding| {
+            *finding.application == *application
+                && self.environment.as_ref().is_none_or(|environment| **environment == *finding.key.environment)
+        });
+        if !meant {
+            let place = self.environment.as_deref().map(|environment| format!(" in {environment}")).unwrap_or_default();
+            anstream::eprintln!(
+                "warning: no open finding is of {}{}; is it spelt right?",
+                render::clean(application),
+                render::clean(&place)
+            );
+        }
+        Ok(())
     }
 
     fn end(&self, application: &str) -> anyhow::Result<Outcome> {

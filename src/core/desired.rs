@@ -256,9 +256,12 @@ pub struct InventoryRules {
 }
 
 impl InventoryRules {
-    /// Changes when the rules do (FNV-1a). Nothing in them is secret, so that it needs no key.
+    /// Changes when what is counted does (FNV-1a over numbers alone: a later version of moored gives
+    /// the same). Nothing in it is secret, so that it needs no key.
     pub fn digest(&self) -> u64 {
-        let text = format!("{self:?}");
+        let census = self.census.map(|census| (census.max_drop, census.over.as_secs(), census.floor));
+        let (drop, over, floor) = census.unwrap_or_default();
+        let text = format!("1 {} {} {drop} {over} {floor}", u8::from(self.vanished), u8::from(census.is_some()));
         text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 }

@@ -196,6 +196,8 @@ impl Finding {
     /// What this finding makes of its application.
     pub fn verdict(&self) -> Verdict {
         match self.key.drift {
+            // What nobody has reviewed, or called urgent, takes nothing down.
+            _ if self.severity == Severity::Info => Verdict::Drifted,
             Drift::Missing if self.vital => Verdict::Down,
             Drift::Degraded if self.vital && !self.works => Verdict::Down,
             Drift::Missing | Drift::Orphaned | Drift::Degraded => Verdict::Partial,

@@ -338,7 +338,7 @@ impl Evaluation {
                     open.entry(finding.key.clone()).or_insert_with(held);
                 }
             }
-            let declared: BTreeMap<_, _> = home
+            let mut declared: BTreeMap<_, _> = home
                 .into_iter()
                 .flat_map(|home| &home.resources)
                 .map(|declared| {
@@ -348,11 +348,23 @@ impl Evaluation {
                     )
                 })
                 .collect();
+            let mut census = outcome.census.clone();
+            if partial {
+                // What roots that are not in force declared and counted goes on where it was.
+                if let Some(known) = before {
+                    for (name, known) in &known.census {
+                        census.entry(name.clone()).or_insert_with(|| known.clone());
+                    }
+                    for (name, known) in &known.declared {
+                        declared.entry(name.clone()).or_insert_with(|| known.clone());
+                    }
+                }
+            }
             let unchanged = before.is_some_and(|before| {
                 before.findings == open
                     && before.declared == declared
                     && before.unsteady == outcome.unsteady
-                    && before.census == outcome.census
+                    && before.census == census
             });
             if unchanged {
                 continue;
@@ -376,19 +388,23 @@ impl Evaluation {
             let entry: &mut Arc<ScopeMemory> = self.memory.scopes.entry(scope.clone()).or_default();
             let entry = Arc::make_mut(entry);
             (entry.findings, entry.declared) = (open, declared);
-            (entry.unsteady, entry.census) = (outcome.unsteady.clone(), outcome.census.clone());
+            (entry.unsteady, entry.census) = (outcome.unsteady.clone(), census);
         }
         self.memory.seasoned = true;
     }
 }
 
-/// Whether a manifest in force declares what a finding is about: then its end is a proven one.
+/// Whether a manifest in force declares what a finding is about, or watches for it: then its end is a proven one.
 fn is_declared(finding: &Finding, index: &Index) -> bool {
     let home = index.scopes.get(&finding.scope);
-    home.into_iter().flat_map(|home| &home.resources).any(|declared| {
-        let key = &finding.key;
-        declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
-    })
+    let ruled = home.into_iter().flat_map(|home| &home.inventories).any(|inventory| {
+        inventory.declared.environment == finding.key.environment && finding.root == inventory::root(inventory)
+    });
+    ruled
+        || home.into_iter().flat_map(|home| &home.resources).any(|declared| {
+            let key = &finding.key;
+            declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
+        })
 }
 
 /// What a mass loss left behind belongs to the mass loss: the group of a missing thing that is

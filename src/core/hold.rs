@@ -72,7 +72,9 @@ impl Hold {
 
     /// Whether it sets this finding aside now.
     pub fn matches(&self, finding: &Finding, now: Timestamp) -> bool {
+        // What takes a whole environment down is nobody's maintenance.
         self.holds(now)
+            && !finding.decides
             && self.application == finding.application
             && self.environment.as_ref().is_none_or(|environment| *environment == finding.key.environment)
     }

@@ -23,7 +23,7 @@ use super::index::Home;
 use super::items::Named;
 use super::memory::{CensusMemory, ObjectMemory, ScopeMemory, Watched};
 use super::observation::{Failure, Live, NamedAnswer, Reading, Reason};
-use super::unit::{Bench, Unit};
+use super::unit::{Bench, Unit, own_failure};
 use super::world::Sight;
 use crate::kinds::{self, table_item};
 
@@ -74,6 +74,7 @@ impl Count<'_, '_> {
         let scope = &self.inventory.declared.scope;
         let (reading, undeclared) = match (self.bench.world.reading(scope), undeclared) {
             (Ok(reading), Some(undeclared)) if reading.complete && reading.listed => (reading, undeclared),
+            (Ok(reading), None) if reading.complete && reading.listed => return self.blind(&own_failure()),
             (Ok(_), _) => return self.blind(&Failure::new(Reason::Incomplete, "it was not listed yet")),
             (Err(failure), _) => return self.blind(&failure),
         };

@@ -49,7 +49,7 @@ pub enum Watched {
     /// It was not there since an inventory watches.
     #[default]
     No,
-    /// A manifest declared it: its loss is `missing`, and no loss once the manifest is gone.
+    /// A manifest declared it: its loss is `missing`, and no loss at all once the manifest is gone.
     Declared,
     /// No manifest did.
     Stranger,

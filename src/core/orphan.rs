@@ -274,7 +274,6 @@ impl<'a> Leftovers<'a> {
         }
     }
 
-    /// Whether a referrer is itself only there on this parent's behalf.
     /// Whether it is there for this parent alone, and nothing outside the group needs it: what
     /// stays keeps what it refers to. `path` are the things that led here.
     fn is_leftover_of(

@@ -438,7 +438,7 @@ fn summary(snapshot: &Snapshot, index: &Index, filter: &Filter, shown: &Shown<'_
 }
 
 /// Every declaration, StateTables and inventories too.
-fn declarations(index: &Index) -> impl Iterator<Item = &Declared> {
+pub(crate) fn declarations(index: &Index) -> impl Iterator<Item = &Declared> {
     index.scopes.values().flat_map(|home| {
         let tables = home.tables.iter().map(|table| &*table.declared);
         let inventories = home.inventories.iter().map(|inventory| &*inventory.declared);

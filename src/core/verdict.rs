@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::drift::{Drift, Finding, Verdict};
+use super::drift::{Drift, Finding, Severity, Verdict};
 use super::snapshot::{ApplicationView, Unknown};
 
 type Name = (Arc<str>, Arc<str>);
@@ -38,6 +38,7 @@ pub fn judge(
         *verdict = (*verdict).max(finding.verdict());
         let piece = (finding.key.kind.clone(), finding.key.name.clone());
         match finding.key.drift {
+            _ if finding.severity == Severity::Info => {}
             Drift::Missing => {
                 missing.push(format!("{}/{}", piece.0, piece.1));
                 dead.insert(piece);

@@ -316,7 +316,7 @@ impl Daemon {
 
     /// Puts changed manifests in force; rejected ones change nothing but the metric.
     fn reload(&mut self, at_once: bool) {
-        if !at_once && !self.roots.changed() {
+        if !at_once && !tokio::task::block_in_place(|| self.roots.changed()) {
             return;
         }
         let redactor = self.shared.redactor.clone();
@@ -334,7 +334,7 @@ impl Daemon {
             self.shared
                 .budgets
                 .declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-            let dropped = self.watch.declare(desired);
+            let dropped = tokio::task::block_in_place(|| self.watch.declare(desired));
             self.plan();
             let now = self.shared.clock.now();
             dropped.iter().for_each(|key| self.queue.schedule(key, now));

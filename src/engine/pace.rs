@@ -16,7 +16,11 @@ const FIRST_RETRY: Duration = Duration::from_secs(5);
 
 /// The interval of a scope: its own wish, or as long as its calls take at the budgeted rate.
 pub fn interval(wish: Duration, calls: u32, per_second: f64) -> Duration {
-    let paced = if per_second > 0.0 { Duration::from_secs_f64(f64::from(calls) / per_second) } else { wish };
+    let paced = if per_second > 0.0 {
+        Duration::try_from_secs_f64(f64::from(calls) / per_second).unwrap_or(wish)
+    } else {
+        wish
+    };
     wish.max(paced)
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::core::asks::Asks;
 use crate::core::drift::{Drift, Finding, FindingKey};
@@ -27,7 +27,10 @@ const NEAR: SignedDuration = SignedDuration::from_mins(10);
 /// CloudTrail is minutes late; what nobody was named for by then stays without a name.
 const HOPELESS: SignedDuration = SignedDuration::from_mins(45);
 
-/// Changes that one look takes in.
+/// Times of beginning that one look asks about.
+const TIMES: usize = 10;
+
+/// Changes that one of them takes in.
 const MOST_CHANGES: usize = 5_000;
 
 /// Things of one scope that are asked for by name at once: the calls come out of its budget.
@@ -41,6 +44,8 @@ pub struct Recording {
     attributions: Attributions,
     /// Findings of which nothing more will be learnt, by when they began.
     settled: BTreeMap<FindingKey, Timestamp>,
+    /// Where the next look begins.
+    looks: usize,
     /// Whether the last reading could be recorded.
     pub healthy: bool,
 }
@@ -49,7 +54,7 @@ impl Recording {
     /// A recording into this store, if there is one.
     pub fn new(history: Option<Arc<Mutex<dyn History>>>) -> Self {
         let (unproven, settled) = (BTreeMap::new(), BTreeMap::new());
-        Self { history, unproven, attributions: Attributions::default(), settled, healthy: true }
+        Self { history, unproven, attributions: Attributions::default(), settled, looks: 0, healthy: true }
     }
 
     /// From now on whoever asks the record is shown what these manifests let be shown, and no more.
@@ -150,7 +155,9 @@ impl Recording {
 
     /// Looks again for who made them; whether somebody new is known.
     pub fn attribute(&mut self, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let Some(history) = &self.history else { return false };
+        if self.history.is_none() {
+            return false;
+        }
         let findings = snapshot.findings.iter().chain(snapshot.ignored.iter().map(|ignored| &ignored.finding));
         let open: BTreeMap<&FindingKey, &Arc<Finding>> = findings.map(|finding| (&finding.key, finding)).collect();
         let since = |key: &FindingKey| open.get(key).map(|finding| finding.since);
@@ -164,16 +171,44 @@ impl Recording {
         }
         let known = |key: &FindingKey| self.settled.contains_key(key) || self.attributions.contains_key(key);
         let wanted: Vec<&Arc<Finding>> = open.values().filter(|finding| !known(&finding.key)).copied().collect();
-        let Some(oldest) = wanted.iter().map(|finding| finding.since).min() else { return changed };
-        let query =
-            ChangeQuery { since: oldest.saturating_sub(NEAR).ok(), limit: MOST_CHANGES, ..ChangeQuery::default() };
-        let changes = history.lock().unwrap_or_else(PoisonError::into_inner).changes(&query);
-        let Ok(changes) = changes else { return changed };
+        // What began at about the same time is looked for at once; a few such times at each look.
+        let mut times: BTreeMap<i64, Vec<&Arc<Finding>>> = BTreeMap::new();
+        for finding in wanted {
+            times.entry(finding.since.as_second() / NEAR.as_secs()).or_default().push(finding);
+        }
+        let skipped = self.looks.checked_rem(times.len()).unwrap_or_default();
+        self.looks = self.looks.wrapping_add(TIMES);
+        for together in times.values().cycle().skip(skipped).take(times.len().min(TIMES)) {
+            changed |= self.look(together, now);
+        }
+        changed
+    }
+
+    /// Looks for the changes that these findings began with.
+    fn look(&mut self, together: &[&Arc<Finding>], now: Timestamp) -> bool {
+        let Some(history) = &self.history else { return false };
+        let first = together.iter().map(|finding| finding.since).min().unwrap_or(now);
+        let last = together.iter().map(|finding| finding.since).max().unwrap_or(now);
+        let query = ChangeQuery {
+            since: first.saturating_sub(NEAR).ok(),
+            until: last.saturating_add(NEAR).ok(),
+            limit: MOST_CHANGES,
+            ..ChangeQuery::default()
+        };
+        let changes = match history.lock().unwrap_or_else(PoisonError::into_inner).changes(&query) {
+            Ok(changes) => changes,
+            Err(reason) => {
+                warn!(event = "attribution_unknown", %reason, "who made the changes that findings began with cannot be read");
+                return false;
+            }
+        };
+        let whole = changes.len() < MOST_CHANGES;
+        let mut changed = false;
         let mut by_object: BTreeMap<(&ScopeKey, &str), Vec<&Change>> = BTreeMap::new();
         for change in &changes {
             by_object.entry((&change.scope, &change.object)).or_default().push(change);
         }
-        for finding in wanted {
+        for finding in together {
             let near = |change: &&&Change| change.at.duration_since(finding.since).abs() <= NEAR;
             let all = by_object.get(&(&finding.scope, &*finding.id)).into_iter().flatten();
             let leading = all.filter(near).filter(|change| explains(change, finding));
@@ -185,7 +220,7 @@ impl Recording {
                     changed = true;
                 }
                 Some(Attributed::Pending) => {}
-                None if now.duration_since(finding.since) <= HOPELESS => {}
+                None if !whole || now.duration_since(finding.since) <= HOPELESS => {}
                 Some(Attributed::NotVisible(_)) | None => {
                     self.settled.insert(finding.key.clone(), finding.since);
                 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::core::desired::Desired;
+use crate::core::desired::{Desired, Revision};
 use crate::core::redact::Redactor;
 use crate::manifest::kept::Kept;
 use crate::manifest::load::{Parsed, Rejected, read_root};
@@ -179,6 +179,13 @@ impl Roots {
     ) -> Loaded {
         let unread = self.roots.iter().zip(&candidates).filter(|(_, candidate)| candidate.is_none());
         desired.unread_roots = unread.map(|(root, _)| root.path.display().to_string().into()).collect();
+        desired.revisions.extend(desired.unread_roots.iter().map(|root| Revision {
+            root: root.clone(),
+            digest: "".into(),
+            commit: None,
+            dirty: false,
+            accepted: false,
+        }));
         let any = candidates.iter().any(Option::is_some);
         for (root, candidate) in self.roots.iter_mut().zip(candidates) {
             if root.accepted {

@@ -13,9 +13,11 @@ use super::draft::locate;
 use super::envelope::REVIEWED;
 use super::load::{Parsed, path_in_root};
 use super::problem::Problem;
-use crate::core::desired::{Class, Desired};
+use crate::core::desired::{Class, Declared, Desired};
 use crate::core::drift::Drift;
+use crate::core::identity::ScopeKind;
 use crate::core::ignore::Ignore;
+use crate::kinds::{dns_record, ecs_service, health_check, load_balancer, table_item, target_group};
 
 /// What is allowed but probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,12 +111,29 @@ fn unreviewed(root: &Parsed) -> Option<Problem> {
 fn may_match(ignore: &Ignore, desired: &Desired) -> bool {
     let undeclared = [Drift::Unexpected, Drift::Orphaned, Drift::Vanished];
     let of_undeclared = ignore.drifts.is_empty() || ignore.drifts.iter().any(|drift| undeclared.contains(drift));
-    let finds_undeclared = desired.tables.iter().map(|table| &table.declared);
-    let mut finds_undeclared = finds_undeclared.chain(desired.inventories.iter().map(|inventory| &inventory.declared));
-    (of_undeclared && finds_undeclared.any(|declared| declared.environment == ignore.environment))
+    let here = |declared: &Declared| declared.environment == ignore.environment;
+    let tables = desired.tables.iter().filter(|table| here(&table.declared));
+    let named = tables.flat_map(|table| table.pieces.iter().map(|piece| piece.kind).chain([table_item::KIND]));
+    let inventories = desired.inventories.iter().filter(|inventory| here(&inventory.declared));
+    let watched = inventories.flat_map(|inventory| living_in(inventory.declared.scope.kind)).copied();
+    let mut found = named.chain(watched);
+    let finds_undeclared =
+        of_undeclared && found.any(|kind| ignore.kind.as_deref().is_none_or(|wanted| wanted == kind));
+    finds_undeclared
         || desired.resources.iter().any(|declared| {
             declared.environment == ignore.environment
                 && ignore.kind.as_deref().is_none_or(|kind| kind == declared.kind.name())
                 && ignore.glob.matches(&declared.name)
         })
+}
+
+/// The kinds of things that live in a scope.
+fn living_in(scope: ScopeKind) -> &'static [&'static str] {
+    match scope {
+        ScopeKind::EcsCluster => &[ecs_service::KIND],
+        ScopeKind::HealthChecks => &[health_check::KIND],
+        ScopeKind::HostedZone => &[dns_record::KIND],
+        ScopeKind::LoadBalancers => &[load_balancer::KIND, target_group::KIND],
+        ScopeKind::Table => &[table_item::KIND],
+    }
 }

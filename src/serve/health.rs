@@ -40,7 +40,7 @@ fn causes(error: &reqwest::Error) -> String {
 }
 
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect()
+    text.lines().next().unwrap_or_default().chars().filter(|c| !crate::core::visible::is_hidden(*c)).take(200).collect()
 }
 
 #[cfg(test)]

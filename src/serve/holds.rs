@@ -73,6 +73,13 @@ pub(super) async fn make(State(api): State<Arc<Api>>, headers: HeaderMap, body: 
         let declared = published.index.applications.keys().any(|(_, name)| *name == held.application);
         declared || published.snapshot.findings.iter().any(|finding| finding.application == held.application)
     });
+    let nowhere = wish.environment.as_deref().filter(|environment| {
+        let published = api.board.borrow();
+        published.as_ref().is_some_and(|published| !published.desired.environments.contains_key(*environment))
+    });
+    if let Some(environment) = nowhere {
+        return Err(refused(format!("no manifest declares the environment {environment}")));
+    }
     if !known {
         return Err(refused(format!("no manifest and no finding speaks of the application {}", held.application)));
     }

@@ -137,7 +137,7 @@ fn refused(name: &str, value: &str, hint: &str) -> Problem {
 
 /// An answer repeats little of what it was asked.
 fn brief(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(80).collect()
+    text.chars().filter(|c| !crate::core::visible::is_hidden(*c)).take(80).collect()
 }
 
 #[cfg(test)]

@@ -147,12 +147,7 @@ pub(super) fn application_verdict(subject: &Subject<'_>, family: &mut Family<'_>
 pub(super) fn application_info(subject: &Subject<'_>, family: &mut Family<'_>) {
     let mut known: BTreeMap<(&str, &str), (&str, &str)> =
         subject.index.applications.keys().map(|(environment, name)| ((&**environment, &**name), ("", ""))).collect();
-    let declared = subject
-        .index
-        .scopes
-        .values()
-        .flat_map(|home| home.resources.iter().chain(home.tables.iter().map(|table| &table.declared)));
-    for declared in declared {
+    for declared in crate::core::report::declarations(subject.index) {
         let Some((team, runbook)) = known.get_mut(&(&*declared.environment, &*declared.application)) else { continue };
         if team.is_empty() {
             *team = declared.team.as_deref().unwrap_or_default();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{exception, root};
 use crate::core::desired::{Census, Inventory};
 use crate::core::drift::Root;
-use crate::core::identity::ObjectKey;
+use crate::core::identity::{Ask, ObjectKey, Select};
 use crate::core::memory::{CensusMemory, Lost, ObjectMemory, ScopeMemory, Watched};
 use crate::core::unit::Bench;
 
@@ -58,11 +58,20 @@ fn counted<'a>(
     inventory: &'a Inventory,
     bench: &'a Bench<'_>,
 ) -> impl Iterator<Item = (&'a ObjectKey, &'a ObjectMemory)> {
-    let memory = bench.world.memory.scopes.get(&inventory.declared.scope);
-    memory
-        .into_iter()
-        .flat_map(|memory| &memory.objects)
-        .filter(|(key, object)| object.watched != Watched::No && exception(&inventory.rules.except, key).is_none())
+    let (scope, index) = (&inventory.declared.scope, bench.leftovers.index);
+    // What went together with its manifest was meant to go.
+    let meant = move |key: &ObjectKey, object: &ObjectMemory| {
+        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+        let indirect = || index.indirect.get(scope).into_iter().flatten().any(|other| other.kind.name() == key.kind);
+        object.watched == Watched::Declared
+            && object.gone_since.is_some()
+            && !index.by_ask.contains_key(&(scope.clone(), ask))
+            && !indirect()
+    };
+    let memory = bench.world.memory.scopes.get(scope);
+    memory.into_iter().flat_map(|memory| &memory.objects).filter(move |(key, object)| {
+        object.watched != Watched::No && exception(&inventory.rules.except, key).is_none() && !meant(key, object)
+    })
 }
 
 /// How many of them were there at this time.

@@ -353,3 +353,18 @@ fn findings_of_a_root_that_is_not_in_force_are_held() {
     stage.last = None;
     assert!(stage.findings().is_empty(), "what no root declares any more is over");
 }
+
+#[test]
+fn what_nobody_has_reviewed_takes_nothing_down() {
+    let mut stage = Stage::new();
+    let mut imported = service("api");
+    imported.policy.vital = true;
+    imported.policy.severity = Some(Severity::Info);
+    stage.declare(imported);
+    stage.services(0, vec![], &[("api", "c1")]);
+    stage.at(1);
+    let snapshot = stage.evaluate();
+    assert_eq!(snapshot.findings.len(), 1, "it is shown");
+    assert_eq!(snapshot.applications.first().unwrap().verdict, Verdict::Drifted);
+    assert_eq!(snapshot.environments.first().unwrap().verdict, Verdict::Drifted);
+}

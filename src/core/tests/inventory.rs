@@ -515,3 +515,52 @@ fn a_broad_ignore_does_not_hide_what_takes_the_environment_down() {
     stage.at(61);
     assert_eq!(stage.findings(), ["vanished Inventory everything"]);
 }
+
+#[test]
+fn what_goes_together_with_its_manifest_is_no_loss() {
+    let mut stage = Stage::new();
+    let hosts = hosts(30);
+    for host in &hosts {
+        let key = crate::kinds::dns_record::record_key(&format!("{host}.example.com"), "CNAME", None);
+        stage.declare(declared("DnsRecord", host, zone(), Select::Key(key.into())));
+    }
+    watch(&mut stage, "production", zone(), census());
+    stage.observe(zone(), 0, zone_of(&hosts));
+    stage.at(1);
+    assert!(stage.findings().is_empty());
+    stage.desired.resources.retain(|declared| !hosts.iter().take(15).any(|host| **host == *declared.name));
+    stage.last = None;
+    stage.observe(zone(), 60, zone_of(hosts.get(15..).unwrap()));
+    stage.at(61);
+    assert!(stage.findings().is_empty());
+}
+
+#[test]
+fn a_mass_loss_outlives_a_restart_in_which_its_root_is_broken() {
+    let mut stage = Stage::new();
+    let hosts = hosts(30);
+    watch(&mut stage, "production", zone(), census());
+    let key = crate::kinds::dns_record::record_key("host-29.example.com", "CNAME", None);
+    stage.declare(declared("DnsRecord", "of-the-other-root", zone(), Select::Key(key.into())));
+    stage.observe(zone(), 0, zone_of(&hosts));
+    stage.at(1);
+    stage.evaluate();
+    stage.observe(zone(), 60, zone_of(hosts.get(20..).unwrap()));
+    stage.at(61);
+    assert_eq!(stage.findings(), ["vanished Inventory everything"]);
+
+    let (inventories, resources) = (stage.desired.inventories.clone(), stage.desired.resources.clone());
+    stage.desired.inventories.clear();
+    stage.desired.resources.retain(|declared| declared.kind.name() != "Inventory");
+    stage.desired.unread_roots = vec!["teams/dns".into()];
+    stage.last = None;
+    stage.at(62);
+    assert_eq!(stage.findings(), ["vanished Inventory everything (held)"]);
+
+    (stage.desired.inventories, stage.desired.resources) = (inventories, resources);
+    stage.desired.unread_roots.clear();
+    stage.last = None;
+    stage.observe(zone(), 3600, zone_of(hosts.get(20..).unwrap()));
+    stage.at(3601);
+    assert_eq!(stage.findings(), ["vanished Inventory everything"]);
+}
