@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::value::{Secret, Value};
+use super::value::Value;
 
 /// The keyed hash of one installation.
 #[derive(Clone)]
@@ -57,10 +57,8 @@ impl Redactor {
         value: &str,
         visible: &BTreeSet<Arc<str>>,
     ) -> Value {
-        Value::Secret(Secret {
-            hash: digest(self.mac.clone(), &[kind, id, path, value]),
-            shown: visible.contains(name).then(|| value.into()),
-        })
+        let shown = visible.contains(name).then(|| value.into());
+        Value::secret(digest(self.mac.clone(), &[kind, id, path, value]), shown)
     }
 }
 

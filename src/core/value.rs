@@ -26,8 +26,8 @@ pub enum Value {
     Text(Box<str>),
     /// A list, or a set in sorted order.
     List(Box<[Value]>),
-    /// A value that may be secret.
-    Secret(Secret),
+    /// A value that may be secret; boxed, since most values are none and there are many.
+    Secret(Box<Secret>),
 }
 
 impl Value {
@@ -42,6 +42,11 @@ impl Value {
         items.sort();
         items.dedup();
         Self::List(items.into())
+    }
+
+    /// A value that may be secret, by its keyed hash; with its text only where that may be shown.
+    pub fn secret(hash: u128, shown: Option<Box<str>>) -> Self {
+        Self::Secret(Box::new(Secret { hash, shown }))
     }
 
     /// The text, if it is text.
@@ -245,7 +250,7 @@ impl Expect {
 
     /// Whether the expected value may be shown.
     pub fn reveals(&self) -> bool {
-        !matches!(self, Self::Is(Value::Secret(Secret { shown: None, .. })))
+        !matches!(self, Self::Is(Value::Secret(secret)) if secret.shown.is_none())
     }
 
     /// What a report shows.
@@ -287,10 +292,10 @@ mod tests {
 
     #[test]
     fn a_secret_never_shows_in_debug_or_json() {
-        let secret = Value::Secret(Secret { hash: 7, shown: None });
+        let secret = Value::secret(7, None);
         assert_eq!(format!("{secret:?}"), "Secret((secret))");
         assert_eq!(secret.to_json(true), "(secret)");
-        let visible = Value::Secret(Secret { hash: 7, shown: Some("info".into()) });
+        let visible = Value::secret(7, Some("info".into()));
         assert_eq!((visible.to_json(true), visible.to_json(false)), ("info".into(), "(secret)".into()));
     }
 

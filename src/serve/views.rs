@@ -276,7 +276,7 @@ mod tests {
     use crate::core::index::Index;
     use crate::core::observation::{Observation, Observations};
     use crate::core::snapshot::Unknown;
-    use crate::core::value::{Expect, Fields, Secret, Value};
+    use crate::core::value::{Expect, Fields, Value};
 
     const ZONE: &str = "hosted_zone/111122223333/global/example.com";
     const BALANCERS: &str = "load_balancers/111122223333/eu-west-1";
@@ -309,7 +309,7 @@ mod tests {
     fn reading(kind: &'static str, name: &str, addresses: &[&str], references: &[&str]) -> Observation {
         let mut fields = Fields::default();
         fields.set("ttl", 300);
-        fields.set("token", Value::Secret(Secret { hash: 1, shown: None }));
+        fields.set("token", Value::secret(1, None));
         let texts = |texts: &[&str]| -> Box<[Arc<str>]> { texts.iter().map(|text| Arc::from(*text)).collect() };
         let mut reading = Reading::begin(Timestamp::UNIX_EPOCH);
         reading.insert(Live {

@@ -418,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_longer_visible_is_hidden_from_every_reader_at_once_also_in_the_past() {
-        use crate::core::value::{Fields, Secret, Value};
+        use crate::core::value::{Fields, Value};
         let scratch = Scratch::new("history-visible");
         let path = scratch.file("moored.db");
         let mut daemon = SqliteHistory::open(&path).unwrap();
@@ -426,7 +426,7 @@ mod tests {
         let scope = ScopeKey::parse("table/111122223333/eu-west-1/deployments").unwrap();
         let read = |daemon: &mut SqliteHistory, second: i64, hash: u128, text: &str| {
             let mut fields = Fields::default();
-            fields.set("attributes.level", Value::Secret(Secret { hash, shown: Some(text.into()) }));
+            fields.set("attributes.level", Value::secret(hash, Some(text.into())));
             let key = ObjectKey::new("TableItem", "service=api");
             let (id, nothing) = (Arc::<str>::from("deployments/service=api"), Box::default());
             let live = Live {

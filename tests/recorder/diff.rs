@@ -9,7 +9,7 @@ use moored::clock::Clock;
 use moored::core::identity::{ObjectKey, ScopeKey};
 use moored::core::observation::Live;
 use moored::core::record::{Attributed, Attribution, Seen};
-use moored::core::value::{Fields, Secret, Value};
+use moored::core::value::{Fields, Value};
 use moored::store::{History, SqliteHistory};
 
 use crate::common::{Outcome, Scratch, moored, text};
@@ -25,7 +25,7 @@ struct Record {
 fn record(key: &str, ttl: i64, token: u128) -> Live {
     let mut fields = Fields::default();
     fields.set("ttl", ttl);
-    fields.set("token", Value::Secret(Secret { hash: token, shown: None }));
+    fields.set("token", Value::secret(token, None));
     Live {
         key: ObjectKey::new("DnsRecord", key),
         id: format!("example.com/{key}").into(),

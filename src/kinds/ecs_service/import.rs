@@ -11,7 +11,7 @@ use super::image::Image;
 use super::spec::{LAUNCH_TYPES, NETWORK_MODES};
 use crate::core::asks::Facet;
 use crate::core::observation::Live;
-use crate::core::value::{Fact, Fields, Secret, Value};
+use crate::core::value::{Fact, Fields, Value};
 use crate::kinds::importing::{Import, ImportSetting, Imported, Spec, number, tags, text};
 
 /// How services are imported.
@@ -123,7 +123,7 @@ impl<'a> Container<'a> {
     /// The value of a field that may be secret, where it may be shown.
     fn shown(&self, field: &str) -> Option<&'a str> {
         match self.0.get(field) {
-            Some(Value::Secret(Secret { shown, .. })) => shown.as_deref(),
+            Some(Value::Secret(secret)) => secret.shown.as_deref(),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::live::attribute_path;
 use super::spelling::parse_key;
 use crate::core::observation::Live;
-use crate::core::value::{Secret, Value};
+use crate::core::value::Value;
 use crate::kinds::importing::{Import, ImportSetting, Imported, Spec};
 use crate::manifest::write;
 
@@ -23,11 +23,15 @@ fn declare(live: &Live, setting: &ImportSetting<'_>) -> Result<Imported, &'stati
     let prefix = attribute_path("");
     let names = live.fields.iter().filter_map(|(path, _)| path.strip_prefix(prefix.as_str()));
     for name in names.filter(|name| !key.contains_key(*name)) {
-        match live.fields.value(&attribute_path(name)) {
-            Some(Value::Secret(Secret { shown: Some(shown), .. })) => {
-                attributes.insert(name.to_owned(), Json::from(&**shown));
+        let shown = match live.fields.value(&attribute_path(name)) {
+            Some(Value::Secret(secret)) => secret.shown.as_deref(),
+            _ => None,
+        };
+        match shown {
+            Some(shown) => {
+                attributes.insert(name.to_owned(), Json::from(shown));
             }
-            _ => hidden.push(name.to_owned()),
+            None => hidden.push(name.to_owned()),
         }
     }
     let table = &setting.scope.thing;

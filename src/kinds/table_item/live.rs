@@ -14,7 +14,7 @@ use super::spelling::number;
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::redact::Redactor;
-use crate::core::value::{Fact, Fields, Secret, Value};
+use crate::core::value::{Fact, Fields, Value};
 use crate::kinds::ecs_service::live::partition;
 
 /// A table's physical name.
@@ -146,7 +146,7 @@ impl Keeping<'_> {
     fn incarnation(&self, id: &str, attributes: &Attributes) -> Option<Arc<str>> {
         let all = object(attributes, true).to_string();
         match self.redactor.secret(KIND, id, "", "", &all, &BTreeSet::new()) {
-            Value::Secret(Secret { hash, .. }) => Some(format!("{hash:032x}").into()),
+            Value::Secret(secret) => Some(format!("{:032x}", secret.hash).into()),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use super::past::{ChangeQuery, attribute, changes, facts_at, pending, reach, thi
 use super::*;
 use crate::core::ignore::Glob;
 use crate::core::record::{Attributed, Attribution, FactsAt, ThingName};
-use crate::core::value::{Fields, Secret, Value};
+use crate::core::value::{Fields, Value};
 use crate::store::schema;
 use crate::store::scratch::Scratch;
 
@@ -368,7 +368,7 @@ fn a_thing_that_flaps_has_so_many_changes_an_hour_and_no_more() {
 fn another_redaction_key_changes_nothing() {
     let secret = |hash| {
         let mut live = record("a", 60);
-        live.fields.set("token", Value::Secret(Secret { hash, shown: None }));
+        live.fields.set("token", Value::secret(hash, None));
         live
     };
     let mut book = Book::new("record-key");

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::core::identity::ObjectKey;
-use crate::core::value::{Fields, Secret};
+use crate::core::value::Fields;
 use crate::kinds::detail;
 
 fn at(second: i64) -> Timestamp {
@@ -29,7 +29,7 @@ fn service(fields: impl FnOnce(&mut Fields)) -> Live {
 }
 
 fn secret(hash: u128) -> Value {
-    Value::Secret(Secret { hash, shown: None })
+    Value::secret(hash, None)
 }
 
 /// What differs, spelled short, after these readings, one a second.
@@ -179,7 +179,7 @@ fn a_new_key_alone_is_no_change_not_even_in_lists() {
 #[test]
 fn only_a_visible_value_is_stored_and_only_as_long_as_it_is_visible() {
     let reading = |shown: Option<&str>| {
-        service(|f| f.set("LOG_LEVEL", Value::Secret(Secret { hash: 7, shown: shown.map(Into::into) })))
+        service(|f| f.set("LOG_LEVEL", Value::secret(7, shown.map(Into::into))))
     };
     let visible = Facts::of(&reading(Some("info")), 0);
     assert_eq!(visible.marked().get("LOG_LEVEL"), Some(&reveal::marked("info")));
