@@ -1,43 +1,60 @@
 //! Changes of the world as a person reads them: when, what, from what to what, and who.
 //!
 //! Decides layout only; every word comes from the record. What happened between the same two
-//! readings stands together. `diff` and `show --at` print it.
+//! readings stands together, and what only followed from other changes is one line unless all is
+//! asked for. `diff` and `show --at` print it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
-use serde_json::Value as Json;
+use anstyle::AnsiColor;
 
-use super::render::{clean, moment, styled};
+use super::render::{BOLD, CAUTION, DIM, clean, moment, styled, value};
 use crate::core::identity::spoken;
 use crate::core::record::{Attributed, Change, FieldChange, MORE, What};
+use crate::engine::attribution::plan::CONSEQUENCE;
 
-const BOLD: Style = Style::new().bold();
+/// So many fields of what settled are named.
+const NAMED: usize = 3;
 
-/// What is less important.
-pub const DIM: Style = Style::new().dimmed();
-
-/// What must not be overlooked.
-pub const CAUTION: Style = AnsiColor::Yellow.on_default();
-
-/// All of them, oldest first.
-pub fn sheet(changes: &[Change]) -> String {
+/// The changes, oldest first; what only followed from others is counted unless `all` is wanted.
+pub fn sheet(changes: &[Change], all: bool) -> String {
     let mut text = String::new();
-    let mut last = None;
-    for change in changes {
-        let interval = (change.after, change.at);
-        if last != Some(interval) {
-            let space = if last.is_some() { "\n" } else { "" };
-            let heading = match change.after {
-                Some(after) => format!("between {} and {}", moment(after), moment(change.at)),
-                None => format!("seen at {}; when it happened is not known", moment(change.at)),
-            };
-            let _ = writeln!(text, "{space}{}", styled(BOLD, heading));
-            last = Some(interval);
+    for block in changes.chunk_by(|one, next| (one.after, one.at) == (next.after, next.at)) {
+        let Some(first) = block.first() else { continue };
+        let space = if text.is_empty() { "" } else { "\n" };
+        let heading = match first.after {
+            Some(after) => format!("between {} and {}", moment(after), moment(first.at)),
+            None => format!("seen at {}; when it happened is not known", moment(first.at)),
+        };
+        let _ = writeln!(text, "{space}{}", styled(BOLD, heading));
+        let (folded, told): (Vec<&Change>, Vec<&Change>) =
+            block.iter().partition(|change| !all && is_consequence(change));
+        told.into_iter().for_each(|change| one(change, &mut text));
+        if !folded.is_empty() {
+            let _ = writeln!(text, "  {}", styled(DIM, settled(&folded)));
         }
-        one(change, &mut text);
     }
     text
+}
+
+/// Counts and rollouts that follow a call. A target or a check that fails is told, whatever caused it.
+fn is_consequence(change: &Change) -> bool {
+    let settles = |path: &str| matches!(path.split('.').next(), Some("rollout" | "runningCount" | "pendingCount"));
+    let consequence = matches!(&change.attributed, Attributed::NotVisible(why) if **why == *CONSEQUENCE);
+    consequence && change.fields.iter().all(|field| settles(&field.path))
+}
+
+/// What followed from other changes, in one line.
+fn settled(changes: &[&Change]) -> String {
+    let things: BTreeSet<_> = changes.iter().map(|change| (&change.scope, &change.kind, &change.key)).collect();
+    let paths = changes.iter().flat_map(|change| &change.fields);
+    let fields: BTreeSet<&str> = paths.filter_map(|field| field.path.split('.').next()).collect();
+    let mut named: Vec<String> = fields.iter().take(NAMED).map(|field| clean(field)).collect();
+    if fields.len() > NAMED {
+        named.push("…".to_owned());
+    }
+    format!("{} thing(s) settled: {} (--all shows them)", things.len(), named.join(", "))
 }
 
 fn one(change: &Change, text: &mut String) {
@@ -81,23 +98,11 @@ fn who(attributed: &Attributed) -> String {
     }
 }
 
-/// A value in one line.
-pub fn value(value: &Json) -> String {
-    match value {
-        Json::Null => "(not set)".to_owned(),
-        Json::String(text) => clean(text),
-        Json::Array(items) => {
-            let items: Vec<String> = items.iter().map(self::value).collect();
-            format!("[{}]", items.join(", "))
-        }
-        other => clean(&other.to_string()),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use jiff::Timestamp;
+    use serde_json::Value as Json;
 
     use super::*;
     use crate::core::identity::ScopeKey;
@@ -133,18 +138,34 @@ mod tests {
     #[test]
     fn a_change_says_when_what_and_who_and_sends_nothing_hostile() {
         let by = Attribution { actor: "alice".into(), event: "Change".into(), at: Timestamp::from_second(42).unwrap() };
-        let text = plain(&sheet(&[change(What::Changed, Attributed::By(by)), change(What::Gone, Attributed::Pending)]));
+        let changes = [change(What::Changed, Attributed::By(by)), change(What::Gone, Attributed::Pending)];
+        let text = plain(&sheet(&changes, false));
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(lines.first(), Some(&"between 1970-01-01 00:00:10Z and 1970-01-01 00:01:10Z"));
         assert_eq!(lines.iter().filter(|line| line.starts_with("between")).count(), 1, "{text}");
         for line in [
             "changed   DnsRecord a\\u{1b}[31m.example.com A  hosted_zone/111122223333/global/example.com",
-            "values: (not set) → [192.0.2.1, \\u{202e}]",
+            "values: (not set) → [\"192.0.2.1\",\"\\u{202e}\"]",
             "… and 7 more",
             "by alice (Change at 00:00:42Z)",
             "by: not known yet",
         ] {
             assert!(lines.contains(&line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn what_only_followed_is_one_line_unless_all_is_asked_for() {
+        let mut follows = change(What::Changed, Attributed::NotVisible(CONSEQUENCE.into()));
+        follows.fields = ["rollout.state", "runningCount", "rollout.failedTasks"]
+            .map(|path| FieldChange { path: path.into(), before: 1.into(), after: 2.into() })
+            .to_vec();
+        let called = change(What::Gone, Attributed::NotVisible("CloudTrail shows no event of it".into()));
+        let changes = [follows, called];
+        let text = plain(&sheet(&changes, false));
+        assert!(text.contains("  1 thing(s) settled: rollout, runningCount (--all shows them)\n"), "{text}");
+        assert!(text.contains("gone") && !text.contains("rollout.state"), "{text}");
+        let text = plain(&sheet(&changes, true));
+        assert!(text.contains("rollout.state: 1 → 2") && !text.contains("settled"), "{text}");
     }
 }

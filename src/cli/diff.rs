@@ -8,9 +8,9 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::changes::{self, CAUTION, DIM};
+use super::changes;
 use super::options::{Filters, Format, Manifests, Server, check_environments};
-use super::render::{clean, moment, styled};
+use super::render::{CAUTION, DIM, clean, moment, styled};
 use super::{Outcome, history, output, setup, when};
 use crate::clock::Clock;
 use crate::core::filter::Filter;
@@ -18,13 +18,19 @@ use crate::core::identity::ScopeKey;
 use crate::core::index::Index;
 use crate::core::record::Change;
 use crate::core::redact::Redactor;
+use crate::manifest::problem::suggest;
 use crate::store::{self, ChangeQuery, History as _, Reach, SqliteHistory};
 
-/// A scope that was not read for longer than this is worth a word: every scope is read more often.
-const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// A scope without a recorded reading for longer than this is worth a word. While nothing changes, a
+/// reading is written down a minute after the one before at the earliest, so that at the usual
+/// interval of a minute it may be two readings old.
+const QUIET_FOR: SignedDuration = SignedDuration::from_secs(130);
 
 /// So many scopes are named one by one.
 const NAMED: usize = 5;
+
+/// So many of what a misspelt filter could have meant.
+const CANDIDATES: usize = 10;
 
 /// Show what changed in the world, with who did it where the cloud's log says so
 #[derive(Debug, Args)]
@@ -54,6 +60,9 @@ pub struct Diff {
     /// The newest so many
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     limit: u16,
+    /// Show also what only followed from other changes, such as running tasks and the progress of a rollout
+    #[arg(long)]
+    all: bool,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -69,6 +78,10 @@ struct Answer {
     /// Whether anything in the record is called as asked.
     #[serde(skip)]
     matched: bool,
+    /// Labels that manifests give to things, as they are asked for; from a server they are asked
+    /// for when they are needed.
+    #[serde(skip)]
+    labels: BTreeSet<String>,
 }
 
 impl Diff {
@@ -83,9 +96,10 @@ impl Diff {
         let scopes = self.scopes()?;
         let answer = match (&self.server.server, &self.state) {
             (Some(_), _) => self.ask(since, until, &scopes)?,
-            (None, Some(state)) => self.look(state, &filter, since, until, scopes)?,
+            (None, Some(state)) => self.look(state, &filter, since, until, scopes.clone())?,
             (None, None) => bail!("give the daemon's --state file or its --server"),
         };
+        self.check_recorded(&answer, scopes.as_ref())?;
         if !answer.matched && !answer.recorded.is_empty() {
             bail!(
                 "nothing in the record is called {}: names are the cloud's own (a record's name, a health check's id); with --desired-state, or from --server, those of manifests too",
@@ -97,7 +111,7 @@ impl Diff {
                 "since": since, "until": until.unwrap_or(now),
                 "changes": answer.changes, "moreChanges": answer.more_changes, "recorded": answer.recorded,
             }))?,
-            Format::Table => output::text(page(&answer, since, until.unwrap_or(now), self.limit))?,
+            Format::Table => output::text(page(&answer, since, until.unwrap_or(now), self.limit, self.all))?,
         }
         Ok(Outcome::Fine)
     }
@@ -125,11 +139,16 @@ impl Diff {
         let record = SqliteHistory::open_read_only(state)?;
         let limit = usize::from(self.limit);
         let mut query = ChangeQuery { since: Some(since), until, scopes, ..ChangeQuery::of(filter, limit + 1) };
+        let mut labels = BTreeSet::new();
         if !self.roots.is_empty() {
             // No value is compared, so that any key will do.
             let redactor = Redactor::new(&store::key::ephemeral_key()?);
             let (_, desired) = setup::load(&Manifests { roots: self.roots.clone() }, &redactor)?;
             check_environments(filter, &desired)?;
+            for declared in &desired.resources {
+                labels.insert(format!("app={}", declared.application));
+                labels.extend(declared.labels.iter().map(|(key, value)| format!("{key}={value}")));
+            }
             query = query.declared(filter, &desired, &Index::new(&desired));
         } else if !filter.environments.is_empty() || !filter.labels.is_empty() {
             bail!("--environment and -l need the manifests: add --desired-state, or ask the daemon with --server");
@@ -140,9 +159,61 @@ impl Diff {
             changes.remove(0);
         }
         let mut recorded = record.reach()?;
-        recorded.retain(|reach| query.covers(&reach.scope));
+        recorded.retain(|reach| query.reaches(&reach.scope));
         let matched = query.names.is_empty() || !record.things(&ChangeQuery { limit: 1, ..query })?.is_empty();
-        Ok(Answer { changes, more_changes, recorded, matched })
+        Ok(Answer { changes, more_changes, recorded, matched, labels })
+    }
+
+    /// A typo must not read as "nothing changed": what is asked about is in the record, or the record
+    /// is empty, which is said otherwise.
+    fn check_recorded(&self, answer: &Answer, scopes: Option<&BTreeSet<ScopeKey>>) -> anyhow::Result<()> {
+        let lacks = |reaches: &[Reach], scope: &ScopeKey| !reaches.iter().any(|reach| reach.scope == *scope);
+        let lacking: Vec<&ScopeKey> =
+            scopes.into_iter().flatten().filter(|scope| lacks(&answer.recorded, scope)).collect();
+        if lacking.is_empty() && !answer.recorded.is_empty() {
+            return Ok(());
+        }
+        let everything = self.everything()?;
+        if everything.is_empty() {
+            return Ok(());
+        }
+        let recorded: BTreeSet<String> = everything.iter().map(|reach| reach.scope.to_string()).collect();
+        if let Some(scope) = lacking.into_iter().find(|scope| lacks(&everything, scope)) {
+            let scope = scope.to_string();
+            bail!("--scope {}: nothing is recorded of it; {}", clean(&scope), meant(&scope, &recorded, "recorded are"));
+        }
+        if !answer.recorded.is_empty() {
+            return Ok(());
+        }
+        if !self.filters.labels.is_empty() {
+            let known = self.labels(answer);
+            if let Some(label) = self.filters.labels.iter().find(|label| !known.contains(label.as_str())) {
+                bail!("-l {}: no manifest declares it; {}", clean(label), meant(label, &known, "declared are"));
+            }
+            let labels = self.filters.labels.join(" -l ");
+            bail!("-l {}: nothing of it is known by name in the record; narrow by --kind or --scope", clean(&labels));
+        }
+        bail!("nothing is recorded of what these filters leave; {}", meant("", &recorded, "recorded are"))
+    }
+
+    /// How far all of the record reaches.
+    fn everything(&self) -> anyhow::Result<Vec<Reach>> {
+        match (&self.server.server, &self.state) {
+            (None, Some(state)) => Ok(SqliteHistory::open_read_only(state)?.reach()?),
+            _ => Ok(understood(self.server.get("/api/v1/history", &[("limit", "1".to_owned())])?)?.recorded),
+        }
+    }
+
+    /// The labels that could have been meant.
+    fn labels(&self, answer: &Answer) -> BTreeSet<String> {
+        if self.server.server.is_none() {
+            return answer.labels.clone();
+        }
+        // The message is worth saying without them too.
+        let body = self.server.get("/api/v1/applications", &[]).unwrap_or_default();
+        let items = body.get("items").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let names = items.filter_map(|item| item.get("name").and_then(serde_json::Value::as_str));
+        names.map(|name| format!("app={name}")).collect()
     }
 
     /// The same from a running daemon.
@@ -163,15 +234,27 @@ impl Diff {
         let body = self.server.get("/api/v1/history", &query)?;
         let facts = body.get("facts").and_then(serde_json::Value::as_array);
         let matched = facts.is_none_or(|facts| !facts.is_empty());
-        let answer: Answer = serde_json::from_value(body)
-            .context("the daemon's answer cannot be understood; is it the same version?")?;
-        Ok(Answer { matched, ..answer })
+        Ok(Answer { matched, ..understood(body)? })
     }
 }
 
+fn understood(body: serde_json::Value) -> anyhow::Result<Answer> {
+    serde_json::from_value(body).context("the daemon's answer cannot be understood; is it the same version?")
+}
+
+/// What a misspelt word may have meant: the one that is near, else what there is.
+fn meant(word: &str, known: &BTreeSet<String>, label: &str) -> String {
+    if let Some(near) = suggest(word, known.iter().map(String::as_str)) {
+        return format!("did you mean {}?", clean(&near));
+    }
+    let named: Vec<String> = known.iter().take(CANDIDATES).map(|name| clean(name)).collect();
+    let more = if known.len() > CANDIDATES { ", …" } else { "" };
+    format!("{label}: {}{more}", named.join(", "))
+}
+
 /// Changes, and what the record cannot know.
-fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16) -> String {
-    let mut page = changes::sheet(&answer.changes);
+fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16, all: bool) -> String {
+    let mut page = changes::sheet(&answer.changes, all);
     let mut say = |style, line: String| {
         page.push_str(&styled(style, line));
         page.push('\n');
@@ -182,8 +265,10 @@ fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16) -> Stri
         return page;
     }
     if answer.changes.is_empty() {
-        let scopes = answer.recorded.len();
-        say(DIM, format!("nothing changed between {} and {} in {scopes} scope(s)", moment(since), moment(until)));
+        match unchanged(&answer.recorded, since, until) {
+            Some(line) => say(DIM, line),
+            None => say(CAUTION, format!("whether anything changed since {} is not known", moment(since))),
+        }
     } else {
         say(DIM, format!("\n{} change(s) since {}", answer.changes.len(), moment(since)));
     }
@@ -194,9 +279,10 @@ fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16) -> Stri
         let scope = clean(&reach.scope.to_string());
         format!("the record of {scope} begins at {}: what changed before is not known", moment(reach.begins))
     });
-    let quiet = answer.recorded.iter().filter(|reach| until.duration_since(reach.read_at) > QUIET_FOR).map(|reach| {
-        let scope = clean(&reach.scope.to_string());
-        format!("{scope} was read last at {}: what changed since is not known", moment(reach.read_at))
+    let unread = |reach: &&Reach| is_quiet(reach, until) || reach.read_at <= since;
+    let quiet = answer.recorded.iter().filter(unread).map(|reach| {
+        let (scope, read_at) = (clean(&reach.scope.to_string()), moment(reach.read_at));
+        format!("{scope} was not read since {read_at}, as far as is recorded: what changed after that is not known")
     });
     let unseen = answer.recorded.iter().filter(|reach| reach.unseen > 0).map(|reach| {
         let scope = clean(&reach.scope.to_string());
@@ -204,6 +290,22 @@ fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16) -> Stri
     });
     few(late).into_iter().chain(few(quiet)).chain(few(unseen)).for_each(|line| say(CAUTION, line));
     page
+}
+
+/// Whether the last recorded reading was long before this moment.
+fn is_quiet(reach: &Reach, until: Timestamp) -> bool {
+    until.duration_since(reach.read_at) > QUIET_FOR
+}
+
+/// That nothing changed, as far as readings tell: up to the oldest of the scopes' last ones. A scope
+/// that was not read in that time is none of these; one that is no longer read is told of beside.
+fn unchanged(recorded: &[Reach], since: Timestamp, until: Timestamp) -> Option<String> {
+    let read = recorded.iter().filter(|reach| reach.read_at > since && reach.begins <= until);
+    let (quiet, fresh): (Vec<&Reach>, Vec<&Reach>) = read.partition(|reach| is_quiet(reach, until));
+    let told = if fresh.is_empty() { quiet } else { fresh };
+    let reached = told.iter().map(|reach| reach.read_at.min(until)).min()?;
+    let scopes = told.len();
+    Some(format!("nothing changed between {} and {} in {scopes} scope(s)", moment(since), moment(reached)))
 }
 
 /// The first few, the last of which tells how many more there are.
@@ -239,8 +341,9 @@ mod tests {
             read_at: at(*read_at),
             unseen,
         });
-        let answer = Answer { changes: Vec::new(), more_changes: false, recorded: recorded.collect(), matched: true };
-        anstream::adapter::strip_str(&page(&answer, at(100), at(200), 10)).to_string()
+        let (recorded, labels) = (recorded.collect(), BTreeSet::new());
+        let answer = Answer { changes: Vec::new(), more_changes: false, recorded, matched: true, labels };
+        anstream::adapter::strip_str(&page(&answer, at(100), at(200), 10, false)).to_string()
     }
 
     #[test]
@@ -249,8 +352,27 @@ mod tests {
         assert!(page.contains("nothing changed") && !page.contains("not known"), "{page}");
         let page = page_of(&[(120, 199), (50, 150)]);
         assert!(page.contains("zone0 begins at 1970-01-01 02:00:00Z: what changed before is not known"), "{page}");
-        assert!(page.contains("zone1 was read last at 1970-01-01 02:30:00Z"), "{page}");
+        assert!(page.contains("zone1 was not read since 1970-01-01 02:30:00Z"), "{page}");
         assert!(page_of(&[]).contains("nothing is recorded"));
+    }
+
+    #[test]
+    fn nothing_changed_is_said_of_read_scopes_and_read_time_only() {
+        let page = page_of(&[(50, 199), (50, 198), (50, 150)]);
+        assert!(page.contains("nothing changed between 1970-01-01 01:40:00Z and 1970-01-01 03:18:00Z in 2"), "{page}");
+        let page = page_of(&[(50, 150), (50, 90)]);
+        assert!(page.contains("and 1970-01-01 02:30:00Z in 1 scope(s)"), "{page}");
+        assert!(page.contains("zone1 was not read since 1970-01-01 01:30:00Z"), "{page}");
+        let page = page_of(&[(50, 100), (50, 90)]);
+        assert!(!page.contains("nothing changed") && page.contains("whether anything changed"), "{page}");
+        assert_eq!(page.matches("was not read since").count(), 2, "{page}");
+    }
+
+    #[test]
+    fn a_misspelt_word_is_answered_with_what_it_may_have_meant() {
+        let known: BTreeSet<String> = ["app=api", "app=worker"].map(str::to_owned).into();
+        assert_eq!(meant("app=wroker", &known, "declared are"), "did you mean app=worker?");
+        assert_eq!(meant("app=elsewhere", &known, "declared are"), "declared are: app=api, app=worker");
     }
 
     #[test]

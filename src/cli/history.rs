@@ -1,14 +1,13 @@
 //! `moored history`: which findings were opened and ended, from the daemon's state file or its API.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::options::{Filters, Format, Server};
-use super::{Outcome, output, render};
+use super::{Outcome, output, render, when};
 use crate::clock::Clock;
 use crate::store::{History as _, Past, PastFinding, SqliteHistory};
 
@@ -20,12 +19,12 @@ pub struct History {
     state: Option<PathBuf>,
     #[command(flatten)]
     server: Server,
-    /// How far to look back, such as 24h
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::options::duration)]
-    since: Duration,
+    /// From when on: 22:00 (the latest one, UTC), 2h (ago), 2026-01-31, or 2026-01-31T22:00:00Z
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    since: String,
     /// At most this many
-    #[arg(long, default_value_t = 100)]
-    limit: usize,
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    limit: u16,
     #[command(flatten)]
     filters: Filters,
     /// How to print it
@@ -37,11 +36,12 @@ impl History {
     pub fn execute(self) -> anyhow::Result<Outcome> {
         let filter = self.filters.build()?;
         let now = Clock::wall().now();
-        let since = now.saturating_sub(SignedDuration::try_from(self.since)?)?;
+        let since = when::parse(&self.since, now).context("--since")?;
         let past = match (&self.server.server, &self.state) {
             (Some(_), _) => self.ask(since)?,
             (None, Some(state)) => {
-                SqliteHistory::open_read_only(state)?.past(&Past { since: Some(since), filter, limit: self.limit })?
+                let past = Past { since: Some(since), filter, limit: usize::from(self.limit) };
+                SqliteHistory::open_read_only(state)?.past(&past)?
             }
             (None, None) => bail!("give the daemon's --state file or its --server"),
         };

@@ -106,7 +106,11 @@ impl Server {
             if let Some(file) = &self.token_file {
                 let token =
                     std::fs::read_to_string(file).with_context(|| format!("--token-file {}", file.display()))?;
-                request = request.bearer_auth(token.trim());
+                let token = token.trim();
+                if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) {
+                    bail!("bad token file {}: it must hold one word in one line", file.display());
+                }
+                request = request.bearer_auth(token);
             }
             let answer = request
                 .send()

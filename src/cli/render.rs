@@ -19,10 +19,13 @@ use crate::core::visible::escaped;
 /// How an error is marked.
 pub const ERROR: Style = AnsiColor::Red.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
-const CAUTION: Style = AnsiColor::Yellow.on_default();
+/// What must not be overlooked.
+pub const CAUTION: Style = AnsiColor::Yellow.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
-const DIM: Style = Style::new().dimmed();
-const BOLD: Style = Style::new().bold();
+/// What is less important.
+pub const DIM: Style = Style::new().dimmed();
+/// What a line is about.
+pub const BOLD: Style = Style::new().bold();
 
 /// Text in a style.
 pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
@@ -217,7 +220,8 @@ fn hints<'a>(label: &str, hints: impl Iterator<Item = &'a str>, text: &mut Strin
     }
 }
 
-fn value(value: &serde_json::Value) -> String {
+/// A value in one line.
+pub fn value(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => "(not set)".to_owned(),
         serde_json::Value::String(text) => clean(text),

@@ -10,9 +10,9 @@ use anyhow::{Context, bail};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::changes::{self, CAUTION, DIM};
+use super::changes;
 use super::options::{Filters, Format, Manifests, Server};
-use super::render::{self, clean, moment, styled};
+use super::render::{self, BOLD, CAUTION, DIM, clean, moment, styled};
 use super::{Outcome, history, output, setup};
 use crate::core::identity::spoken;
 use crate::core::index::Index;
@@ -43,8 +43,11 @@ pub struct Then<'a> {
 
 /// What the record answers, from either side.
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer {
     changes: Vec<Change>,
+    /// Whether older ones were left out.
+    more_changes: bool,
     facts: Vec<ThingFacts>,
 }
 
@@ -54,7 +57,7 @@ impl Then<'_> {
         // A name is no pattern; a record's may begin with a star.
         self.filters.name = vec![self.name.replace('*', "\\052")];
         let filter = self.filters.build()?;
-        let Answer { mut changes, facts } = match (&self.server.server, self.state) {
+        let Answer { mut changes, more_changes, facts } = match (&self.server.server, self.state) {
             (Some(_), _) => self.ask()?,
             (None, Some(state)) => self.look(state, &filter)?,
             (None, None) => bail!("--at looks into the record: give the daemon's --state file or its --server"),
@@ -73,7 +76,7 @@ impl Then<'_> {
             Format::Json => {
                 let one = |thing: &ThingFacts| {
                     let since: Vec<&Change> = changes.iter().filter(|change| name_of(change) == thing.name).collect();
-                    serde_json::json!({ "at": self.at, "thing": thing, "changes": since })
+                    serde_json::json!({ "at": self.at, "thing": thing, "changes": since, "moreChanges": more_changes })
                 };
                 output::json(&facts.iter().map(one).collect::<Vec<_>>())?;
             }
@@ -81,7 +84,7 @@ impl Then<'_> {
                 for thing in &facts {
                     let since: Vec<Change> =
                         changes.iter().filter(|change| name_of(change) == thing.name).cloned().collect();
-                    output::text(sheet(thing, self.at, &since))?;
+                    output::text(sheet(thing, self.at, &since, more_changes))?;
                 }
             }
         }
@@ -108,7 +111,13 @@ impl Then<'_> {
         }
         let query = query.resolved();
         let facts = store::facts_of(&record, &query, self.at)?;
-        Ok(Answer { changes: record.changes(&query)?, facts })
+        // One more than is shown tells whether there are more.
+        let mut changes = record.changes(&ChangeQuery { limit: CHANGES + 1, ..query })?;
+        let more_changes = changes.len() > CHANGES;
+        if more_changes {
+            changes.remove(0);
+        }
+        Ok(Answer { changes, more_changes, facts })
     }
 
     fn ask(&self) -> anyhow::Result<Answer> {
@@ -125,10 +134,10 @@ fn name_of(change: &Change) -> ThingName {
 }
 
 /// One thing, as a person reads it.
-fn sheet(thing: &ThingFacts, at: Timestamp, changes: &[Change]) -> String {
+fn sheet(thing: &ThingFacts, at: Timestamp, changes: &[Change], more: bool) -> String {
     let name = &thing.name;
     let title = format!("{}/{} at {}", clean(&name.kind), clean(&spoken(&name.key)), moment(at));
-    let mut sheet = format!("{}\n", render::styled(anstyle::Style::new().bold(), title));
+    let mut sheet = format!("{}\n", render::styled(BOLD, title));
     let mut line = |label: &str, text: String| sheet.push_str(&format!("  {label:<12} {text}\n"));
     line("scope", clean(&name.scope.to_string()));
     match &thing.then {
@@ -142,7 +151,7 @@ fn sheet(thing: &ThingFacts, at: Timestamp, changes: &[Change]) -> String {
             }
             let mut table = render::table(["  FIELD", "THEN"]);
             for (path, fact) in facts {
-                table.add_row([format!("  {}", clean(path)), changes::value(fact)]);
+                table.add_row([format!("  {}", clean(path)), render::value(fact)]);
             }
             sheet.push_str(&format!("{table}\n"));
         }
@@ -155,7 +164,14 @@ fn sheet(thing: &ThingFacts, at: Timestamp, changes: &[Change]) -> String {
     }
     match changes {
         [] => sheet.push_str(&format!("{}\n\n", styled(DIM, "nothing of it changed since"))),
-        some => sheet.push_str(&format!("\n{}\n", changes::sheet(some))),
+        some => {
+            let heading = styled(BOLD, "What changed since:");
+            sheet.push_str(&format!("\n{heading}\n\n{}\n", changes::sheet(some, true)));
+        }
+    }
+    if more {
+        let hint = "`moored diff` with --name and --until shows older ones";
+        sheet.push_str(&format!("{}\n\n", styled(CAUTION, format!("only the newest {CHANGES} are shown: {hint}"))));
     }
     sheet
 }

@@ -1,7 +1,8 @@
 //! Moments as people write them at 3 a.m.: `22:00`, `2h`, `2026-01-31`, or in full.
 //!
 //! Decides which moment is meant; everything without an offset is UTC, and a time of day is the
-//! latest one that has been. What is not understood is refused. `diff` and `show --at` call it.
+//! latest one that has been. What is not understood is refused. `diff`, `history` and
+//! `show --at` call it.
 
 use anyhow::bail;
 use jiff::civil::{DateTime, Time};

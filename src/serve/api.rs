@@ -265,7 +265,7 @@ struct PastListing {
     changes: Vec<Change>,
     /// Whether there are older ones that the limit left out.
     more_changes: bool,
-    /// How far the record reaches.
+    /// How far the record reaches where something of what is asked for lives.
     recorded: Vec<Reach>,
     /// Where a moment was asked for: what the named things were.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -338,7 +338,7 @@ fn look_back(history: &dyn History, asked: &query::Asked, query: &ChangeQuery) -
     }
     let facts = asked.at.map(|at| store::facts_of(history, &query.clone().resolved(), at)).transpose()?;
     let mut recorded = history.reach()?;
-    recorded.retain(|reach| query.covers(&reach.scope));
+    recorded.retain(|reach| query.reaches(&reach.scope));
     Ok(PastListing { items, changes, more_changes, recorded, facts })
 }
 

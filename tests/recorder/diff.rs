@@ -132,7 +132,6 @@ fn a_diff_as_json_has_every_member_and_can_be_narrowed() {
     assert_eq!(count(&["--name", "api.example.com"]), 1);
     assert_eq!(count(&["--kind", "EcsService"]), 0);
     assert_eq!(count(&["--scope", ZONE]), 3);
-    assert_eq!(count(&["--scope", "health_checks/111122223333/global"]), 0);
     assert_eq!(count(&["--until", "90m"]), 3, "the loss may have happened before");
     assert_eq!((count(&["--limit", "1"]), &json(&["--limit", "1"])["moreChanges"]), (1, &true.into()));
 }
@@ -145,6 +144,48 @@ fn that_nothing_changed_is_an_answer_and_exits_0() {
     drop(SqliteHistory::open(&scratch.file("moored.db")).unwrap());
     let empty = moored(["diff", "--since", "1h", "--state", text(&scratch.file("moored.db"))]);
     empty.exits(0).says(&["nothing is recorded", "moored run --state"]);
+}
+
+/// Manifests that say of the record's zone only whose it is.
+const MANIFESTS: &str = r#"apiVersion: moored.dev/v1
+kind: Environment
+metadata: {name: production}
+spec:
+  class: production
+  aws: {accounts: {main: {account: "111122223333", regions: [eu-west-1]}}}
+---
+apiVersion: moored.dev/v1
+kind: Inventory
+metadata: {name: example-com, environments: [production], labels: {app: harbor}}
+spec: {scope: {hostedZone: example.com}}
+"#;
+
+#[test]
+fn nothing_changed_is_not_said_of_time_in_which_nothing_was_read() {
+    let record = Record::new("diff-unread");
+    let unread = record.diff(&["--since", "0s"]).exits(0);
+    unread.says(&["whether anything changed since", "hosted_zone/111122223333/global/example.com was not read since"]);
+}
+
+#[test]
+fn a_misspelt_filter_does_not_read_as_nothing_changed() {
+    let record = Record::new("diff-misspelt");
+    let manifests = record.scratch.file("inventory.yaml");
+    std::fs::write(&manifests, MANIFESTS).unwrap();
+    let declared = ["--since", "5h", "--desired-state", text(&manifests)];
+    let diff = |more: &[&str]| record.diff(&[&declared[..], more].concat());
+    for (more, reason) in [
+        (&["-l", "app=habror"][..], "no manifest declares it; did you mean app=harbor?"),
+        (&["-l", "app=nosuch"][..], "-l app=nosuch: no manifest declares it; declared are: app=harbor"),
+        (
+            &["--scope", "hosted_zone/111122223333/global/nope.org"][..],
+            "recorded are: hosted_zone/111122223333/global/e",
+        ),
+        (&["--scope", "hosted_zone/111122223333/global/exmaple.com"][..], "did you mean hosted_zone/"),
+    ] {
+        diff(more).exits(1).complains_in_one_line().complains(&[reason]);
+    }
+    diff(&["-l", "app=harbor"]).exits(0).says(&["ttl: 60 → 300", "3 change(s) since"]);
 }
 
 #[test]
@@ -174,6 +215,7 @@ fn show_at_says_what_a_thing_was_and_what_became_of_it() {
         "ttl",
         "60",
         "(secret)",
+        "What changed since:",
         "ttl: 60 → 300",
     ]);
     record.show("DnsRecord/web.example.com", 1).exits(0).says(&["absent, gone since", "nothing of it changed since"]);

@@ -31,6 +31,20 @@ fn what_changed_is_known_beside_the_daemon_and_from_it_and_after_it() {
         moored(["diff", "--since", "10m", "--name", "api", "--environment", "production", "--server", url.as_str()]);
     named.exits(0).says(&["api.example.com CNAME", "ttl: 60 → 300"]);
 
+    let misspelt = moored(["diff", "--since", "10m", "-l", "app=nosuch", "--server", url.as_str()]).exits(1);
+    misspelt.complains_in_one_line().complains(&["-l app=nosuch: no manifest declares it; ", "app=worker"]);
+    let nowhere = ["--scope", "hosted_zone/444455556666/global/nope.org"];
+    let nowhere = moored([&["diff", "--since", "10m", "--server", url.as_str()][..], &nowhere].concat()).exits(1);
+    nowhere.complains_in_one_line().complains(&["nothing is recorded of it; recorded are: "]);
+    let whose = moored(["diff", "--since", "10m", "-l", "app=api", "--server", url.as_str()]);
+    whose.exits(0).says(&["ttl: 60 → 300"]);
+    moored(["history", "--since", "1d", "--limit", "10000", "--server", url.as_str()]).exits(0);
+    moored(["history", "--since", "soon", "--server", url.as_str()]).exits(1).complains(&["is no time"]);
+    let token = platform.scratch.file("token");
+    std::fs::write(&token, "0123456789abcdef\n0123456789abcdef\n").unwrap();
+    let bad = moored(["diff", "--since", "10m", "--server", url.as_str(), "--token-file", text(&token)]).exits(1);
+    bad.complains_in_one_line().complains(&["bad token file"]);
+
     let then = moored(["show", "DnsRecord/api", "--at", "0s", "--server", url.as_str(), "--environment", "production"]);
     then.exits(0).says(&["stood        present", "300"]);
     let task =

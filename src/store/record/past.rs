@@ -43,8 +43,10 @@ pub struct ChangeQuery {
     pub names: Vec<Glob>,
     /// … or that manifests call so.
     pub also: BTreeSet<ThingName>,
-    /// Only of these things, whatever they are called.
+    /// Only of these things, whatever they are called …
     pub only: Option<BTreeSet<ThingName>>,
+    /// … or of anything in these scopes.
+    pub within: BTreeSet<ScopeKey>,
     /// Only in these scopes.
     pub scopes: Option<BTreeSet<ScopeKey>>,
     /// The newest so many.
@@ -70,6 +72,13 @@ impl ChangeQuery {
         }
         if !filter.labels.is_empty() {
             self.only = Some(declared(desired, &Filter { names: Vec::new(), ..filter.clone() }));
+            // Whose an inventory is, his is everything in its scope.
+            let inventories = desired.inventories.iter().map(|inventory| &inventory.declared).filter(|declared| {
+                filter.environment(&declared.environment)
+                    && filter.application(&declared.application)
+                    && filter.carried_by(&declared.labels)
+            });
+            self.within = inventories.map(|declared| declared.scope.clone()).collect();
         }
         self
     }
@@ -79,7 +88,8 @@ impl ChangeQuery {
         if self.also.is_empty() {
             return self;
         }
-        Self { only: Some(self.also), also: BTreeSet::new(), names: Vec::new(), ..self }
+        let only = Some(self.also);
+        Self { only, within: BTreeSet::new(), also: BTreeSet::new(), names: Vec::new(), ..self }
     }
 
     /// Whether this scope is asked about.
@@ -87,12 +97,18 @@ impl ChangeQuery {
         self.scopes.as_ref().is_none_or(|scopes| scopes.contains(scope))
     }
 
+    /// Whether anything in this scope is asked about.
+    pub fn reaches(&self, scope: &ScopeKey) -> bool {
+        let holds_one = |only: &BTreeSet<ThingName>| only.iter().any(|name| name.scope == *scope);
+        self.covers(scope) && (self.only.as_ref().is_none_or(holds_one) || self.within.contains(scope))
+    }
+
     /// Whether this thing is asked about.
     pub fn admits(&self, name: &ThingName, object: &str) -> bool {
         let named = || self.names.iter().any(|glob| name.is_called(glob, object)) || self.also.contains(name);
         self.covers(&name.scope)
             && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind.eq_ignore_ascii_case(&name.kind)))
-            && self.only.as_ref().is_none_or(|only| only.contains(name))
+            && self.only.as_ref().is_none_or(|only| only.contains(name) || self.within.contains(&name.scope))
             && (self.names.is_empty() || named())
     }
 }

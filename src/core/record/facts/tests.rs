@@ -178,9 +178,7 @@ fn a_new_key_alone_is_no_change_not_even_in_lists() {
 
 #[test]
 fn only_a_visible_value_is_stored_and_only_as_long_as_it_is_visible() {
-    let reading = |shown: Option<&str>| {
-        service(|f| f.set("LOG_LEVEL", Value::secret(7, shown.map(Into::into))))
-    };
+    let reading = |shown: Option<&str>| service(|f| f.set("LOG_LEVEL", Value::secret(7, shown.map(Into::into))));
     let visible = Facts::of(&reading(Some("info")), 0);
     assert_eq!(visible.marked().get("LOG_LEVEL"), Some(&reveal::marked("info")));
     assert_ne!(digest(&reading(Some("info"))), digest(&reading(None)));
