@@ -153,10 +153,15 @@ fn main() {
         "| resources | latency | first pass | calls a pass | paging floor | ratio | slowest scope | CPU a pass | RSS | scrape size | scrape median |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    // `cargo bench --bench pass -- 100000` measures that size alone.
+    let asked: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let seconds = Duration::from_secs;
     for (total, resync, latency, watched) in
         [(2_000, 2, 0, 20), (2_000, 2, 30, 20), (10_000, 2, 0, 20), (100_000, 60, 0, 150)]
     {
+        if !asked.is_empty() && !asked.contains(&total) {
+            continue;
+        }
         let latency = Duration::from_millis(latency);
         measure(&Course { total, resync: seconds(resync), latency, watched: seconds(watched) });
     }

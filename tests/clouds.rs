@@ -3,10 +3,10 @@
 //!
 //! Decides that what moored says is no echo of our own simulator. The scenarios are data
 //! (`tests/clouds/scenarios/`): every world is filled over the wire, by the same requests on every
-//! cloud, and `moored check` is asked about it. A scenario may except a cloud only by naming one of
-//! the emulator's faults (`tests/clouds/faults.yaml`), and only with the lines that the fault makes
-//! different: an emulator that is mended fails here. `make test` sets the emulators up and names them
-//! in `MOTO_SERVER`, `MINISTACK` and `DYNAMODB_LOCAL`.
+//! cloud, and `moored check` is asked about it: once, or before and after something was done. A
+//! scenario may except a cloud only by naming one of the emulator's faults (`tests/clouds/faults.yaml`),
+//! and only with the lines that the fault makes different: an emulator that is mended fails here.
+//! `make test` sets the emulators up and names them in `MOTO_SERVER`, `MINISTACK` and `DYNAMODB_LOCAL`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -102,8 +102,18 @@ async fn agrees(which: Which) {
         for deed in &scenario.world {
             hand.does(deed).await;
         }
+        let scratch = Scratch::new("clouds");
+        scratch.write("desired-state/manifests.yaml", declared::manifests(&scenario.declare, &hand.ids));
+        if let Some(then) = &scenario.then {
+            remember(&cloud, scenario, &scratch);
+            for deed in then {
+                hand.does(deed).await;
+            }
+            cloud.pass_until_now();
+            remember(&cloud, scenario, &scratch);
+        }
         cloud.pass_until_now();
-        let differing = disagreement(&cloud, scenario, &hand);
+        let differing = disagreement(&cloud, scenario, &scratch, &hand);
         if !differing.is_empty() {
             wrong.push(format!("{}\n  {}", scenario.name, differing.join("\n  ")));
         }
@@ -113,11 +123,9 @@ async fn agrees(which: Which) {
 }
 
 /// What `moored check` says of this world and should not, or should say and does not.
-fn disagreement(cloud: &Cloud, scenario: &Scenario, hand: &Hand<'_>) -> Vec<String> {
-    let scratch = Scratch::new("clouds");
-    scratch.write("desired-state/manifests.yaml", declared::manifests(&scenario.declare, &hand.ids));
+fn disagreement(cloud: &Cloud, scenario: &Scenario, scratch: &Scratch, hand: &Hand<'_>) -> Vec<String> {
     let before = cloud.front.calls();
-    let outcome = moored(cloud, "check", &scratch, &["--format", "json"]);
+    let outcome = check(cloud, scenario, scratch);
     let calls = cloud.front.calls() - before;
     let said = outcome.json();
     let found = report::lines(&said, &hand.ids);
@@ -140,6 +148,22 @@ fn disagreement(cloud: &Cloud, scenario: &Scenario, hand: &Hand<'_>) -> Vec<Stri
         differing.push(format!("{calls} calls were made"));
     }
     differing
+}
+
+/// Looks for the sake of the memory alone; only a report can be remembered.
+fn remember(cloud: &Cloud, scenario: &Scenario, scratch: &Scratch) {
+    let outcome = check(cloud, scenario, scratch);
+    assert!([0, 2, 3].contains(&outcome.code), "{}: {outcome:?}", scenario.name);
+}
+
+/// One pass, with a memory where the scenario needs one.
+fn check(cloud: &Cloud, scenario: &Scenario, scratch: &Scratch) -> Outcome {
+    let state = scratch.file("state.db");
+    let mut more = vec!["--format", "json"];
+    if scenario.then.is_some() {
+        more.extend(["--state", text(&state)]);
+    }
+    moored(cloud, "check", scratch, &more)
 }
 
 fn whoami_tells_the_account_and_the_wrong_one(cloud: &Cloud) {

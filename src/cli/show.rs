@@ -94,7 +94,7 @@ impl Show {
             wanted.iter().any(|declared| {
                 let owner = declared.owned_by.as_ref().map(|owner| &owner.scope);
                 let named_by = match &declared.select {
-                    Select::ReferencedBy(zone, _) => Some(zone),
+                    Select::ReferencedBy(referrer) => Some(&referrer.0),
                     _ => None,
                 };
                 [Some(&declared.scope), owner, named_by].into_iter().flatten().any(|needed| needed == scope)

@@ -103,14 +103,15 @@ pub enum Select {
     /// By another name that may not be unique (`callerReference:x`, `tagName:x`): two are Unknown.
     Alias(Arc<str>),
     /// The thing that this record of a zone refers to.
-    ReferencedBy(ScopeKey, Arc<str>),
+    /// Boxed: few are found like this, and every other way would be as large.
+    ReferencedBy(Box<(ScopeKey, Arc<str>)>),
 }
 
 impl fmt::Display for Select {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(text) | Self::Arn(text) | Self::Alias(text) => f.write_str(text),
-            Self::ReferencedBy(scope, key) => write!(f, "the one that {key} in {scope} refers to"),
+            Self::ReferencedBy(record) => write!(f, "the one that {} in {} refers to", record.1, record.0),
         }
     }
 }

@@ -65,8 +65,8 @@ impl Index {
                 owners.environments.insert(declared.environment.clone());
                 Arc::make_mut(&mut owners.asks).want(owner.ask.clone(), []);
             }
-            if let Select::ReferencedBy(zone, _) = &declared.select {
-                index.scopes.entry(zone.clone()).or_default().environments.insert(declared.environment.clone());
+            if let Select::ReferencedBy(referrer) = &declared.select {
+                index.scopes.entry(referrer.0.clone()).or_default().environments.insert(declared.environment.clone());
             }
             if matches!(declared.select, Select::Alias(_) | Select::ReferencedBy(..)) {
                 index.indirect.entry(declared.scope.clone()).or_default().push(declared.clone());

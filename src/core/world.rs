@@ -95,7 +95,8 @@ impl<'a> World<'a> {
 
     /// Turns "the check that this record refers to" into that check's own key.
     pub fn resolve(&self, ask: &Ask) -> Result<Ask, Failure> {
-        let Select::ReferencedBy(zone, record) = &ask.select else { return Ok(ask.clone()) };
+        let Select::ReferencedBy(referrer) = &ask.select else { return Ok(ask.clone()) };
+        let (zone, record) = &**referrer;
         let reading = self.reading(zone)?;
         let Some(live) = reading.object("DnsRecord", record) else {
             return Err(Failure::new(

@@ -2,7 +2,8 @@
 //!
 //! Decides the order: tables and zones first (they say what else to ask for), then everything that
 //! may be left over, then the parents. So each parent is read after what it may have left behind, and
-//! staleness finds fewer orphans, never more.
+//! staleness finds fewer orphans, never more. What a list lacks of what was there before is asked for
+//! by name at once: no later pass would know more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use tokio::task::JoinSet;
 
 use super::reader::{self, Shared};
 use super::watch::Watch;
-use crate::core::identity::{ScopeKey, ScopeKind};
+use crate::core::identity::{Ask, ScopeKey, ScopeKind, Select};
+use crate::core::memory::ScopeMemory;
 use crate::core::observation::{Failure, Reason};
 use crate::scopes::{self, Scope};
 
@@ -25,8 +27,8 @@ const ROUNDS: usize = 3;
 /// The most scopes that are read at once; budgets pace the calls themselves.
 const AT_ONCE: usize = 32;
 
-/// Reads every scope that `only` lets through once, and again what a suspicion wants, at most
-/// twice. `progress` hears how many of how many are done.
+/// Reads every scope that `only` lets through once, once more where a list lacks what was there
+/// before, and again what a suspicion wants, a few times at most. `progress` hears how many of how many are done.
 pub async fn pass(
     watch: &mut Watch,
     shared: &Arc<Shared>,
@@ -48,6 +50,14 @@ pub async fn pass(
         .await;
         watch.evaluate(shared.clock.now());
     }
+    let lacking: BTreeSet<ScopeKey> = lacking(watch).into_iter().filter(|key| scopes.contains(key)).collect();
+    for wave in waves(&lacking, &watch.parents()) {
+        if wave.is_empty() {
+            continue;
+        }
+        read_all(watch, shared, wave, &mut readers, |message| progress(done, total, message)).await;
+        watch.evaluate(shared.clock.now());
+    }
     for account in watch.idle_accounts() {
         let identity = shared.identity(&account, "global").await;
         watch.identify(account.identity_key(), identity);
@@ -62,6 +72,24 @@ pub async fn pass(
             watch.evaluate(shared.clock.now());
         }
     }
+}
+
+/// Scopes whose lists lack what was there before: since they were judged, it is among their questions.
+fn lacking(watch: &Watch) -> BTreeSet<ScopeKey> {
+    let asks = |scope: &ScopeKey| scope.kind == ScopeKind::LoadBalancers || watch.index.is_watched(scope);
+    let memory = watch.memory().scopes.iter();
+    memory.filter(|(scope, known)| asks(scope) && lacks(watch, scope, known)).map(|(scope, _)| scope.clone()).collect()
+}
+
+/// Whether something that was there is neither listed, nor proven gone, nor answered for.
+fn lacks(watch: &Watch, scope: &ScopeKey, known: &ScopeMemory) -> bool {
+    let reading = watch.observations.get(scope).and_then(|observation| observation.reading.as_ref());
+    reading.is_some_and(|reading| {
+        known.objects.iter().any(|(key, object)| {
+            let ask = || Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+            object.gone_since.is_none() && !reading.objects.contains_key(key) && !reading.answers.contains_key(&ask())
+        })
+    })
 }
 
 /// Tables (their items say what to ask for), zones (their records say which checks), then what is

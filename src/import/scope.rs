@@ -40,7 +40,7 @@ pub fn witnesses(desired: &Desired, scopes: &BTreeSet<ScopeKey>) -> BTreeSet<Sco
         .map(|table| &table.declared.scope);
     let zones = desired.resources.iter().filter(|declared| scopes.contains(&declared.scope)).filter_map(|declared| {
         match &declared.select {
-            Select::ReferencedBy(zone, _) => Some(zone),
+            Select::ReferencedBy(referrer) => Some(&referrer.0),
             Select::Key(_) | Select::Arn(_) | Select::Alias(_) => None,
         }
     });

@@ -53,6 +53,8 @@ pub enum Deed {
     Deregister(String),
     /// Written over the one that is there.
     Record(Record),
+    /// As it is.
+    DeleteRecord(Record),
     /// An alias that keeps the zone of this application's.
     Alias {
         name: String,
@@ -75,6 +77,10 @@ pub enum Deed {
         table: String,
         item: Map<String, Value>,
     },
+    DeleteItem {
+        table: String,
+        key: Map<String, Value>,
+    },
     /// An attribute of a load balancer.
     Attribute {
         balancer: String,
@@ -82,10 +88,15 @@ pub enum Deed {
         value: String,
     },
     DeleteBalancer(String),
+    /// Its balancer goes first.
+    DeleteGroup(String),
+    DeleteCheck(String),
     /// The next zones and records are those of this account, through its role.
     Become(String),
     /// More than fits on a page.
     Bulk(Bulk),
+    /// The first so many records of a bulk.
+    DeleteRecords(usize),
     /// Behind every API's back, target, endpoint and rollout fail.
     Break(String),
 }

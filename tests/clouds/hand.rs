@@ -83,6 +83,10 @@ impl<'a> Hand<'a> {
                 self.cloud.requests.ecs(&self.us, "DeregisterTaskDefinition", input).await;
             }
             Deed::Record(record) => self.put_record(record).await,
+            Deed::DeleteRecord(record) => {
+                let zone = record.zone.as_deref().unwrap_or(ZONE);
+                self.change("DELETE", zone, &[self.record(record)]).await;
+            }
             Deed::Alias { name, target, like } => self.put_alias(name, target, like).await,
             Deed::ChangeCheck { check, path, threshold } => {
                 let content =
@@ -92,16 +96,32 @@ impl<'a> Hand<'a> {
             }
             Deed::Table { name, partition, sort } => self.make_table(name, partition, sort.as_deref()).await,
             Deed::Item { table, item } => self.put_item(table, item.clone()).await,
+            Deed::DeleteItem { table, key } => {
+                let input = json!({ "TableName": table, "Key": typed(key.clone()) });
+                self.cloud.requests.dynamodb(&self.us, "DeleteItem", input).await;
+            }
             Deed::Attribute { balancer, key, value } => self.set_attribute(balancer, key, value).await,
             Deed::DeleteBalancer(app) => {
                 let arn = self.id(app, "arn");
                 self.cloud.requests.elbv2(&self.us, "DeleteLoadBalancer", &[("LoadBalancerArn", arn.as_str())]).await;
+            }
+            Deed::DeleteGroup(app) => {
+                let arn = self.id(app, "group");
+                self.cloud.requests.elbv2(&self.us, "DeleteTargetGroup", &[("TargetGroupArn", arn.as_str())]).await;
+            }
+            Deed::DeleteCheck(app) => {
+                let path = format!("/healthcheck/{}", self.id(app, "check"));
+                self.cloud.requests.delete(&self.us, &path).await;
             }
             Deed::Become(account) => {
                 let role = format!("arn:aws:iam::{account}:role/observe");
                 self.zones = self.cloud.requests.assume(&self.us, &role).await;
             }
             Deed::Bulk(bulk) => self.make_many(bulk).await,
+            Deed::DeleteRecords(count) => {
+                let records: Vec<String> = (0..*count).map(|number| self.numbered_record(number)).collect();
+                self.change("DELETE", ZONE, &records).await;
+            }
             Deed::Break(app) => self.break_down(app),
         }
         self.cloud.settle();
@@ -267,7 +287,7 @@ impl<'a> Hand<'a> {
 
     async fn put_record(&self, record: &Record) {
         let zone = record.zone.as_deref().unwrap_or(ZONE);
-        self.change(zone, &[self.record(record)]).await;
+        self.change("UPSERT", zone, &[self.record(record)]).await;
     }
 
     fn record(&self, record: &Record) -> String {
@@ -289,18 +309,29 @@ impl<'a> Hand<'a> {
         )
     }
 
+    /// One of a bulk.
+    fn numbered_record(&self, number: usize) -> String {
+        self.record(&Record {
+            name: format!("r{number}.{ZONE}"),
+            record_type: "A".to_owned(),
+            ttl: 60,
+            values: vec!["192.0.2.1".to_owned()],
+            ..Record::default()
+        })
+    }
+
     async fn put_alias(&self, name: &str, target: &str, like: &str) {
         let zone = self.id(like, "zone");
         let alias = format!(
             "<Name>{name}</Name><Type>A</Type><AliasTarget><HostedZoneId>{zone}</HostedZoneId><DNSName>{target}</DNSName>\
              <EvaluateTargetHealth>false</EvaluateTargetHealth></AliasTarget>"
         );
-        self.change(ZONE, &[alias]).await;
+        self.change("UPSERT", ZONE, &[alias]).await;
     }
 
-    async fn change(&self, zone: &str, records: &[String]) {
+    async fn change(&self, action: &str, zone: &str, records: &[String]) {
         let change = |record: &String| {
-            format!("<Change><Action>UPSERT</Action><ResourceRecordSet>{record}</ResourceRecordSet></Change>")
+            format!("<Change><Action>{action}</Action><ResourceRecordSet>{record}</ResourceRecordSet></Change>")
         };
         let changes: String = records.iter().map(change).collect();
         let content = format!("<ChangeBatch><Changes>{changes}</Changes></ChangeBatch>");
@@ -354,13 +385,8 @@ impl<'a> Hand<'a> {
     }
 
     async fn put_item(&self, table: &str, item: Map<String, Value>) {
-        let now = Clock::wall().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let typed = |value: Value| match value {
-            Value::String(text) => json!({ "S": text.replace("{now}", &now) }),
-            typed => typed,
-        };
-        let item: Map<String, Value> = item.into_iter().map(|(name, value)| (name, typed(value))).collect();
-        self.cloud.requests.dynamodb(&self.us, "PutItem", json!({ "TableName": table, "Item": item })).await;
+        let input = json!({ "TableName": table, "Item": typed(item) });
+        self.cloud.requests.dynamodb(&self.us, "PutItem", input).await;
     }
 
     async fn make_many(&self, bulk: &Bulk) {
@@ -370,18 +396,9 @@ impl<'a> Hand<'a> {
         for number in 0..bulk.services {
             self.make_service(CLUSTER, &format!("s{number}"), "shop", 1, None).await;
         }
-        let record = |number: usize| {
-            self.record(&Record {
-                name: format!("r{number}.{ZONE}"),
-                record_type: "A".to_owned(),
-                ttl: 60,
-                values: vec!["192.0.2.1".to_owned()],
-                ..Record::default()
-            })
-        };
-        let records: Vec<String> = (0..bulk.records).map(record).collect();
+        let records: Vec<String> = (0..bulk.records).map(|number| self.numbered_record(number)).collect();
         for batch in records.chunks(BATCH) {
-            self.change(ZONE, batch).await;
+            self.change("UPSERT", ZONE, batch).await;
         }
         for number in 0..bulk.checks {
             let config = format!("<Type>HTTPS</Type><FullyQualifiedDomainName>c.{ZONE}</FullyQualifiedDomainName>");
@@ -433,6 +450,16 @@ impl<'a> Hand<'a> {
         let name = format!("{app}.{what}");
         self.ids.get(&name).unwrap_or_else(|| panic!("nobody made {name}")).clone()
     }
+}
+
+/// Texts as DynamoDB's strings, with the time in the place of `{now}`; what has a type keeps it.
+fn typed(item: Map<String, Value>) -> Map<String, Value> {
+    let now = Clock::wall().now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let typed = |value: Value| match value {
+        Value::String(text) => json!({ "S": text.replace("{now}", &now) }),
+        typed => typed,
+    };
+    item.into_iter().map(|(name, value)| (name, typed(value))).collect()
 }
 
 /// The text with what the cloud chose in the place of our names in braces.

@@ -4,7 +4,7 @@
 //! cloud takes service, region and account from it. Written by hand, so that what fills the clouds
 //! shares nothing with what moored reads them with.
 
-use reqwest::Client;
+use reqwest::{Client, Method};
 use serde_json::Value;
 
 use super::cloud::REGION;
@@ -75,12 +75,18 @@ impl Requests {
     /// POSTs a document, named `root`, with this content.
     pub async fn route53(&self, signer: &Signer, path: &str, root: &str, content: &str) -> String {
         let body = format!("<{root} xmlns=\"{XMLNS}\">{content}</{root}>");
-        self.send(signer, "route53", &format!("/2013-04-01{path}"), &[("content-type", "text/xml")], body).await
+        let path = format!("/2013-04-01{path}");
+        self.send(Method::POST, signer, "route53", &path, &[("content-type", "text/xml")], body).await
+    }
+
+    /// DELETEs what Route 53 has at this path.
+    pub async fn delete(&self, signer: &Signer, path: &str) {
+        self.send(Method::DELETE, signer, "route53", &format!("/2013-04-01{path}"), &[], String::new()).await;
     }
 
     async fn json(&self, signer: &Signer, service: &str, target: &str, content: &str, input: &Value) -> Value {
         let headers = [("content-type", content), ("x-amz-target", target)];
-        let answer = self.send(signer, service, "/", &headers, input.to_string()).await;
+        let answer = self.send(Method::POST, signer, service, "/", &headers, input.to_string()).await;
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{target}: {error}: {answer}"))
     }
 
@@ -96,14 +102,23 @@ impl Requests {
         for (name, value) in members {
             body.push_str(&format!("&{name}={}", encoded(value)));
         }
-        self.send(signer, service, "/", &[("content-type", "application/x-www-form-urlencoded")], body).await
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.send(Method::POST, signer, service, "/", &headers, body).await
     }
 
-    async fn send(&self, signer: &Signer, service: &str, path: &str, headers: &[(&str, &str)], body: String) -> String {
+    async fn send(
+        &self,
+        method: Method,
+        signer: &Signer,
+        service: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> String {
         let region = if service == "route53" { "us-east-1" } else { REGION };
         let scope = format!("{}/20260101/{region}/{service}/aws4_request", signer.key);
         let signature = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature=00");
-        let mut request = self.client.post(format!("{}{path}", self.url));
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
         request = request.header("authorization", signature).header("x-amz-date", "20260101T000000Z");
         for (name, value) in headers {
             request = request.header(*name, *value);

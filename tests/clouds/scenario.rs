@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::cloud::Which;
 use super::deed::Deed;
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     include_str!("scenarios/quiet.yaml"),
     include_str!("scenarios/missing.yaml"),
     include_str!("scenarios/changed.yaml"),
@@ -22,6 +22,7 @@ const FILES: [&str; 9] = [
     include_str!("scenarios/works.yaml"),
     include_str!("scenarios/unknown.yaml"),
     include_str!("scenarios/large.yaml"),
+    include_str!("scenarios/memory.yaml"),
 ];
 
 /// The scope of which a fault may say something wherever it is read.
@@ -38,6 +39,9 @@ pub struct Scenario {
     pub world: Vec<Deed>,
     /// See [`super::declared`].
     pub declare: Vec<Value>,
+    /// What is done after moored has looked and remembers what it saw. It looks twice more, and the
+    /// last report is the one that counts.
+    pub then: Option<Vec<Deed>>,
     /// The lines of the report, see [`super::report`].
     pub find: BTreeSet<String>,
     #[serde(default)]

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_check_that_only_a_record_knows_is_never_proven_gone_here() {
         let zone = ScopeKey::new(ScopeKind::HostedZone, "111122223333", "global", "example.com");
-        assert_eq!(reason(&listed(None), &ask(Select::ReferencedBy(zone, "x".into()))), Reason::Invalid);
+        assert_eq!(reason(&listed(None), &ask(Select::ReferencedBy(Box::new((zone, "x".into()))))), Reason::Invalid);
     }
 
     #[test]

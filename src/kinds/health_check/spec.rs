@@ -143,7 +143,8 @@ pub(super) fn resolve(spec: &HealthCheckSpec, setting: &Setting<'_>) -> Result<D
     let id: Arc<str> = match &select {
         Select::Key(id) | Select::Arn(id) => live::arn(id).into(),
         Select::Alias(alias) => format!("healthcheck/{}/{alias}", account.id).into(),
-        Select::ReferencedBy(zone, record) => {
+        Select::ReferencedBy(referrer) => {
+            let (zone, record) = &**referrer;
             format!("healthcheck/{}/referencedBy:{}/{record}", account.id, zone.thing).into()
         }
     };
@@ -249,7 +250,7 @@ fn referenced(referrer: &ReferrerSpec, setting: &Setting<'_>, account: &Account)
     }
     let record_type = referrer.record_type.as_deref().unwrap_or("CNAME");
     let key = name::record_key(&record, record_type, referrer.set_identifier.as_deref());
-    Ok(Select::ReferencedBy(ScopeKey::new(ScopeKind::HostedZone, account, "global", &zone), key.into()))
+    Ok(Select::ReferencedBy(Box::new((ScopeKey::new(ScopeKind::HostedZone, account, "global", &zone), key.into()))))
 }
 
 fn expects(spec: &HealthCheckSpec) -> Vec<(Path, Expect)> {
@@ -306,7 +307,7 @@ mod tests {
 
         let by_record = resolved(json!({"referencedBy": {"kind": "DnsRecord", "name": "API.example.com"}})).unwrap();
         let zone = ScopeKey::new(ScopeKind::HostedZone, "111122223333", "global", "example.com");
-        assert_eq!(by_record.select, Select::ReferencedBy(zone, "api.example.com|CNAME|".into()));
+        assert_eq!(by_record.select, Select::ReferencedBy(Box::new((zone, "api.example.com|CNAME|".into()))));
     }
 
     #[test]
