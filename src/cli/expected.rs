@@ -45,10 +45,7 @@ impl Expected {
             .resources
             .iter()
             .map(|declared| &**declared)
-            .filter(|declared| {
-                filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
-                    && filter.carried_by(&declared.labels)
-            })
+            .filter(|declared| filter.declaration(declared))
             .collect();
         let rows = || shown.iter().map(|declared| row(declared)).collect::<Vec<_>>();
         match self.format {

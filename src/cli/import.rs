@@ -15,16 +15,14 @@ use crate::core::filter::Filter;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::redact::Redactor;
 use crate::engine::reader::Shared;
+use crate::engine::roots;
 use crate::import::reading::Seen;
 use crate::import::{self, Request, output as files, proof, reading};
 use crate::kinds::dns_record::name;
 use crate::kinds::setting::{Setting, SpecProblem};
 use crate::kinds::table_item::spec::table_problem;
 use crate::manifest::envelope::REVIEWED;
-use crate::manifest::load::{Parsed, read_root};
-
-/// Between two readings of a root that must agree.
-const PAUSE: Duration = Duration::from_millis(20);
+use crate::manifest::load::Parsed;
 
 /// Write manifests of what is live and not declared yet, for a person to review
 ///
@@ -167,8 +165,7 @@ impl Import {
     /// The manifests in force, read again: they may have changed while the cloud was read.
     fn in_force(&self) -> anyhow::Result<Vec<Arc<Parsed>>> {
         let read = |root: &PathBuf| {
-            let parsed = read_root(root, || std::thread::sleep(PAUSE));
-            parsed
+            roots::read(root)
                 .map(Arc::new)
                 .map_err(|rejected| anyhow!("the manifests changed meanwhile:\n{}", rejected.render(false)))
         };

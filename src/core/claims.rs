@@ -222,7 +222,7 @@ impl ClaimIndex {
 
     /// Whether an item was written for this object.
     pub fn is_parent(&self, scope: &ScopeKey, key: &ObjectKey) -> bool {
-        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+        let ask = Ask::of(key);
         self.parents.contains(&(scope.clone(), ask))
     }
 

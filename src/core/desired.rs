@@ -240,6 +240,13 @@ pub struct Inventory {
     pub rules: InventoryRules,
 }
 
+impl Inventory {
+    /// Its environment and name, by which memory knows it.
+    pub fn key(&self) -> (Arc<str>, Arc<str>) {
+        (self.declared.environment.clone(), self.declared.name.clone())
+    }
+}
+
 /// What an Inventory says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InventoryRules {

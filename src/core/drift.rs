@@ -193,6 +193,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The same, not confirmed: kept until there is proof.
+    pub fn as_held(&self) -> Self {
+        Self { held: true, ..self.clone() }
+    }
+
     /// What this finding makes of its application.
     pub fn verdict(&self) -> Verdict {
         match self.key.drift {

@@ -17,7 +17,7 @@ use outcome::Outcome;
 
 use super::asks::Asks;
 use super::claims::{self, Claim, ClaimIndex};
-use super::desired::{Declared, Desired};
+use super::desired::{Declared, Desired, Inventory};
 use super::drift::{Drift, Finding, FindingKey, Root, Verdict};
 use super::hold::Hold;
 use super::identity::{ScopeKey, ScopeKind};
@@ -126,10 +126,11 @@ pub fn evaluate(input: &Input<'_>, previous: Option<&Evaluation>, changed: &BTre
                 let before = input.memory.scopes.get(scope).map(|memory| &**memory);
                 let mut outcome = Outcome::default();
                 outcome.count(home, &bench, before);
-                let losses = inventory::losses(home.inventories.iter().filter_map(|inventory| {
-                    let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
-                    Some((&**inventory, outcome.census.get(&name)?))
-                }));
+                let losses = inventory::losses(
+                    home.inventories
+                        .iter()
+                        .filter_map(|inventory| Some((&**inventory, outcome.census.get(&inventory.key())?))),
+                );
                 let bench = Bench { losses, ..bench };
                 outcome.take_stock(scope, home, &bench, before, input);
                 for declared in &home.resources {
@@ -303,7 +304,7 @@ impl Evaluation {
             });
             let said: BTreeSet<&FindingKey> = said.collect();
             let unsaid = memory.findings.values().filter(|finding| !said.contains(&finding.key));
-            held.extend(unsaid.map(|finding| Arc::new(Finding { held: true, ..(**finding).clone() })));
+            held.extend(unsaid.map(|finding| Arc::new(finding.as_held())));
         }
         held
     }
@@ -334,8 +335,7 @@ impl Evaluation {
             if partial {
                 let known = before.into_iter().flat_map(|before| before.findings.values());
                 for finding in known.filter(|finding| !is_declared(finding, input.index)) {
-                    let held = || Arc::new(Finding { held: true, ..(**finding).clone() });
-                    open.entry(finding.key.clone()).or_insert_with(held);
+                    open.entry(finding.key.clone()).or_insert_with(|| Arc::new(finding.as_held()));
                 }
             }
             let mut declared: BTreeMap<_, _> = home
@@ -396,15 +396,12 @@ impl Evaluation {
 
 /// Whether a manifest in force declares what a finding is about, or watches for it: then its end is a proven one.
 fn is_declared(finding: &Finding, index: &Index) -> bool {
-    let home = index.scopes.get(&finding.scope);
-    let ruled = home.into_iter().flat_map(|home| &home.inventories).any(|inventory| {
-        inventory.declared.environment == finding.key.environment && finding.root == inventory::root(inventory)
-    });
-    ruled
-        || home.into_iter().flat_map(|home| &home.resources).any(|declared| {
-            let key = &finding.key;
-            declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
-        })
+    index.scopes.get(&finding.scope).is_some_and(|home| {
+        let rules = |inventory: &Arc<Inventory>| {
+            inventory.declared.environment == finding.key.environment && finding.root == inventory::root(inventory)
+        };
+        home.declares(&finding.key) || home.inventories.iter().any(rules)
+    })
 }
 
 /// What a mass loss left behind belongs to the mass loss: the group of a missing thing that is

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::desired::Declared;
 use super::ignore::Glob;
 
 /// What to show. Empty lists let everything through.
@@ -30,6 +31,12 @@ impl Filter {
     /// Whether an environment is shown.
     pub fn environment(&self, name: &str) -> bool {
         self.environments.is_empty() || self.environments.iter().any(|wanted| wanted == name)
+    }
+
+    /// Whether a declaration is shown.
+    pub fn declaration(&self, declared: &Declared) -> bool {
+        self.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
+            && self.carried_by(&declared.labels)
     }
 
     /// Whether these labels have all that are wanted; `app` is the application's own question.

@@ -130,6 +130,13 @@ pub struct Ask {
     pub select: Select,
 }
 
+impl Ask {
+    /// The question about the thing that has this key.
+    pub fn of(key: &ObjectKey) -> Self {
+        Self { kind: key.kind, select: Select::Key(key.key.clone()) }
+    }
+}
+
 /// A live object's name inside its scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectKey {

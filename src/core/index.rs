@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::asks::{Asks, Facet};
 use super::desired::{Declared, Desired, Inventory, StateTable};
-use super::identity::{Ask, ScopeKey, Select};
+use super::drift::FindingKey;
+use super::identity::{Ask, ObjectKey, ScopeKey, Select};
 use super::ignore::Ignore;
 use super::value::Expect;
 
@@ -25,6 +26,15 @@ pub struct Home {
     pub inventories: Vec<Arc<Inventory>>,
     /// What the declarations ask of it.
     pub asks: Arc<Asks>,
+}
+
+impl Home {
+    /// Whether a declaration here has the environment, kind and name of a finding.
+    pub fn declares(&self, key: &FindingKey) -> bool {
+        self.resources.iter().any(|declared| {
+            declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
+        })
+    }
 }
 
 /// The index.
@@ -120,6 +130,11 @@ impl Index {
     /// Whether an inventory watches for what goes from this scope.
     pub fn is_watched(&self, scope: &ScopeKey) -> bool {
         self.scopes.get(scope).is_some_and(|home| !home.inventories.is_empty())
+    }
+
+    /// Whether a manifest declares, by its key, what has this key.
+    pub fn declares(&self, scope: &ScopeKey, key: &ObjectKey) -> bool {
+        self.by_ask.contains_key(&(scope.clone(), Ask::of(key)))
     }
 
     /// The declaration that is found like this, if one is.

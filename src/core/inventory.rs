@@ -18,7 +18,7 @@ pub use strangers::{Undeclared, declared, undeclared};
 
 use super::desired::{Exception, Inventory};
 use super::drift::{Drift, Finding, FindingKey, Root, Severity};
-use super::identity::{Ask, ObjectKey, Select, spoken};
+use super::identity::{Ask, ObjectKey, spoken};
 use super::index::Home;
 use super::items::Named;
 use super::memory::{CensusMemory, ObjectMemory, ScopeMemory, Watched};
@@ -93,11 +93,11 @@ impl Count<'_, '_> {
     /// Nothing is known: what was open is held.
     pub fn blind(&self, failure: &Failure) -> Vec<Named> {
         let mut own = Unit { unknown: Some(failure.clone()), ..Unit::default() };
-        own.findings.extend(self.open_loss().map(|finding| held(finding)));
+        own.findings.extend(self.open_loss().map(|finding| finding.as_held()));
         let mut named = vec![self.named(KIND, self.inventory.declared.name.clone(), own)];
         named.extend(self.open().filter_map(|finding| {
             let kind = kinds::find(&finding.key.kind)?.kind.name();
-            Some(self.named(kind, finding.key.name.clone(), unsure(finding, failure.clone())))
+            Some(self.named(kind, finding.key.name.clone(), Unit::held(finding, failure.clone())))
         }));
         named
     }
@@ -163,7 +163,7 @@ impl Count<'_, '_> {
             let behind = undeclared.behind(first_seen);
             let unit = match (doubt, open) {
                 (Some(_), None) => continue,
-                (Some(failure), Some(open)) => unsure(open, failure.clone()),
+                (Some(failure), Some(open)) => Unit::held(open, failure.clone()),
                 (None, None) if self.bench.patient && !behind.is_empty() => {
                     let detail = "it is new: a scan will show whether an item names it";
                     let unknown = Some(Failure::new(Reason::Unconfirmed, detail));
@@ -201,12 +201,12 @@ impl Count<'_, '_> {
                 Some(exception) => exception.at_most.is_some(),
                 None => self.inventory.rules.exhaustive,
             };
-            let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+            let ask = Ask::of(key);
             if !told || self.is_declared(key) {
                 return None;
             }
             let Some(Sight::Unknown(failure)) = self.bench.world.sight_of(scope, &ask) else { return None };
-            Some(self.named(key.kind, open.key.name.clone(), unsure(open, failure)))
+            Some(self.named(key.kind, open.key.name.clone(), Unit::held(open, failure)))
         };
         open.iter().filter_map(doubted).collect()
     }
@@ -229,14 +229,14 @@ impl Count<'_, '_> {
             if !told {
                 continue;
             }
-            let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+            let ask = Ask::of(key);
             let doubt = match reading.answers.get(&ask) {
                 Some(NamedAnswer::Unknown(failure)) => Some(failure.clone()),
                 _ => None,
             };
             let unit = match (doubt, open) {
                 (Some(_), None) => continue,
-                (Some(failure), Some(open)) => unsure(open, failure),
+                (Some(failure), Some(open)) => Unit::held(open, failure),
                 // Proven once, and every complete list has lacked it since: that stands.
                 (None, open) => {
                     let message = match (self.bench.world.sight_of(scope, &ask), open) {
@@ -293,8 +293,7 @@ impl Count<'_, '_> {
 
     /// Whether a manifest declares what has this key. What it declares by another name, memory knows.
     fn is_declared(&self, key: &ObjectKey) -> bool {
-        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-        self.bench.leftovers.index.by_ask.contains_key(&(self.inventory.declared.scope.clone(), ask))
+        self.bench.leftovers.index.declares(&self.inventory.declared.scope, key)
     }
 
     fn objects(&self) -> impl Iterator<Item = (&ObjectKey, &ObjectMemory)> {
@@ -368,15 +367,6 @@ impl Count<'_, '_> {
 
 /// Names of lost things in a message.
 const NAMED: usize = 5;
-
-fn held(finding: &Finding) -> Finding {
-    Finding { held: true, ..finding.clone() }
-}
-
-/// An open finding of which nobody knows now.
-fn unsure(open: &Finding, failure: Failure) -> Unit {
-    Unit { findings: vec![held(open)], unknown: Some(failure), ..Unit::default() }
-}
 
 /// What a stranger is called in reports; by its id where a declaration has that name.
 fn name_of(live: &Live, taken: &BTreeSet<(&str, &str)>) -> Arc<str> {

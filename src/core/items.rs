@@ -81,12 +81,7 @@ fn own_findings<'a>(
 ) -> impl Iterator<Item = &'a Arc<Finding>> {
     let environment = &table.declared.environment;
     let home = index.scopes.get(&table.declared.scope);
-    let declared = move |key: &FindingKey| {
-        let mut resources = home.into_iter().flat_map(|home| &home.resources);
-        resources.any(|declared| {
-            declared.environment == key.environment && declared.kind.name() == &*key.kind && declared.name == key.name
-        })
-    };
+    let declared = move |key: &FindingKey| home.is_some_and(|home| home.declares(key));
     memory.into_iter().flat_map(|memory| memory.findings.values()).filter(move |finding| {
         let key = &finding.key;
         key.drift == Drift::Orphaned && key.environment == *environment && !declared(key)
@@ -100,7 +95,7 @@ fn remaining(finding: &Arc<Finding>, own: &[&Arc<Finding>], bench: &Bench<'_>) -
     let entry = kinds::find(ask.kind)?;
     let unit = match bench.world.sight(entry.kind, &finding.scope, &ask) {
         Sight::Absent(..) => return None,
-        Sight::Unknown(failure) => held(finding, failure),
+        Sight::Unknown(failure) => Unit::held(finding, failure),
         // Another incarnation has its name: this one is gone.
         Sight::Present(live, _) if live.id != finding.id => return None,
         Sight::Present(live, _) => {
@@ -108,7 +103,7 @@ fn remaining(finding: &Arc<Finding>, own: &[&Arc<Finding>], bench: &Bench<'_>) -
             match bench.leftovers.needed(&finding.scope, live, &group) {
                 Ok(true) => return None,
                 Ok(false) => Unit { findings: vec![Finding { held: false, ..(**finding).clone() }], ..Unit::default() },
-                Err(failure) => held(finding, failure),
+                Err(failure) => Unit::held(finding, failure),
             }
         }
     };
@@ -148,13 +143,9 @@ fn blind(table: &StateTable, index: &Index, failure: &Failure, memory: Option<&S
     own_findings(table, index, memory)
         .filter_map(|finding| {
             let kind = kinds::find(&finding.key.kind)?.kind.name();
-            Some(still(finding, kind, held(finding, failure.clone())))
+            Some(still(finding, kind, Unit::held(finding, failure.clone())))
         })
         .collect()
-}
-
-fn held(finding: &Arc<Finding>, failure: Failure) -> Unit {
-    Unit { findings: vec![Finding { held: true, ..(**finding).clone() }], unknown: Some(failure), ..Unit::default() }
 }
 
 fn still(finding: &Arc<Finding>, kind: &'static str, unit: Unit) -> Named {

@@ -15,10 +15,11 @@ use super::claims::Claim;
 use super::desired::Parent;
 use super::drift::{Drift, Finding};
 use super::evaluate::Input;
-use super::identity::{Ask, ScopeKey, ScopeKind, Select};
+use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind};
 use super::index::Index;
 use super::items::{ask_again, item_select};
-use super::memory::Memory;
+use super::memory::{Memory, ScopeMemory};
+use super::observation::Reading;
 use super::snapshot::{Snapshot, Unknown};
 use super::world::{Sight, World};
 
@@ -128,17 +129,23 @@ impl Questions<'_> {
 
     /// A balancer, and whatever an inventory watches, is gone only when it is asked for by name.
     fn about_unlisted(&mut self, memory: &Memory, index: &Index) {
-        let watched = |scope: &ScopeKey| scope.kind == ScopeKind::LoadBalancers || index.is_watched(scope);
-        for (scope, known) in memory.scopes.iter().filter(|(scope, _)| watched(scope)) {
+        for (scope, known) in memory.scopes.iter().filter(|(scope, _)| asks_for_unlisted(scope, index)) {
             let Ok(reading) = self.world.reading(scope) else { continue };
-            let unlisted = known
-                .objects
-                .iter()
-                .filter(|(key, object)| object.gone_since.is_none() && !reading.objects.contains_key(*key));
-            for (key, _) in unlisted {
-                let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-                self.edit(scope, |asks| asks.want(ask, []));
+            for key in unlisted(known, reading) {
+                self.edit(scope, |asks| asks.want(Ask::of(key), []));
             }
         }
     }
+}
+
+/// Whether what a list of this scope lacks is asked for by name.
+pub fn asks_for_unlisted(scope: &ScopeKey, index: &Index) -> bool {
+    scope.kind == ScopeKind::LoadBalancers || index.is_watched(scope)
+}
+
+/// What was there, is not proven gone, and is not in this reading.
+pub fn unlisted<'a>(known: &'a ScopeMemory, reading: &'a Reading) -> impl Iterator<Item = &'a ObjectKey> {
+    let lacking =
+        known.objects.iter().filter(|(key, object)| object.gone_since.is_none() && !reading.objects.contains_key(*key));
+    lacking.map(|(key, _)| key)
 }

@@ -127,7 +127,7 @@ fn updates(
         updates.insert(key.clone(), object);
     }
     let proven = |key: &ObjectKey| {
-        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+        let ask = Ask::of(key);
         matches!(world.sight_of(scope, &ask), Some(Sight::Absent(..)))
     };
     for (key, before) in known.iter().filter(|(key, _)| !reading.objects.contains_key(*key)) {

@@ -255,10 +255,7 @@ impl ThingName {
 /// The declared things that a filter lets through, as the cloud calls them. Those that are found
 /// by an alias have no name of their own and are left out.
 pub fn declared(desired: &Desired, filter: &Filter) -> BTreeSet<ThingName> {
-    let shown = desired.resources.iter().filter(|declared| {
-        filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
-            && filter.carried_by(&declared.labels)
-    });
+    let shown = desired.resources.iter().filter(|declared| filter.declaration(declared));
     shown.filter_map(|declared| name_of(declared)).collect()
 }
 

@@ -43,6 +43,11 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// An open finding of which nobody knows now.
+    pub fn held(open: &Finding, failure: Failure) -> Self {
+        Self { findings: vec![open.as_held()], unknown: Some(failure), ..Self::default() }
+    }
+
     /// The state these add up to: proven drift first, then what is not known.
     pub fn state(&self) -> State {
         if self.findings.iter().any(|finding| !finding.held) {
@@ -110,7 +115,7 @@ pub fn open_findings<'a>(
 /// Keeps a finding that was open and is not disproved.
 pub fn hold(open: &Open<'_>, drift: Drift, into: &mut Vec<Finding>) {
     if let Some(finding) = open.get(&drift) {
-        into.push(Finding { held: true, ..(***finding).clone() });
+        into.push(finding.as_held());
     }
 }
 

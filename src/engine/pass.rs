@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 
 use super::reader::{self, Shared};
 use super::watch::Watch;
-use crate::core::identity::{Ask, ScopeKey, ScopeKind, Select};
+use crate::core::identity::{Ask, ScopeKey, ScopeKind};
 use crate::core::memory::ScopeMemory;
 use crate::core::observation::{Failure, Reason};
+use crate::core::questions::{asks_for_unlisted, unlisted};
 use crate::scopes::{self, Scope};
 
 /// A single pass has no next reading that could be late.
@@ -74,22 +75,15 @@ pub async fn pass(
     }
 }
 
-/// Scopes whose lists lack what was there before: since they were judged, it is among their questions.
+/// Scopes whose lists lack what was there before, and have not answered for it: since they were
+/// judged, it is among their questions.
 fn lacking(watch: &Watch) -> BTreeSet<ScopeKey> {
-    let asks = |scope: &ScopeKey| scope.kind == ScopeKind::LoadBalancers || watch.index.is_watched(scope);
-    let memory = watch.memory().scopes.iter();
-    memory.filter(|(scope, known)| asks(scope) && lacks(watch, scope, known)).map(|(scope, _)| scope.clone()).collect()
-}
-
-/// Whether something that was there is neither listed, nor proven gone, nor answered for.
-fn lacks(watch: &Watch, scope: &ScopeKey, known: &ScopeMemory) -> bool {
-    let reading = watch.observations.get(scope).and_then(|observation| observation.reading.as_ref());
-    reading.is_some_and(|reading| {
-        known.objects.iter().any(|(key, object)| {
-            let ask = || Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
-            object.gone_since.is_none() && !reading.objects.contains_key(key) && !reading.answers.contains_key(&ask())
-        })
-    })
+    let lacks = |scope: &ScopeKey, known: &ScopeMemory| {
+        let reading = watch.observations.get(scope).and_then(|observation| observation.reading.as_ref());
+        reading.is_some_and(|reading| unlisted(known, reading).any(|key| !reading.answers.contains_key(&Ask::of(key))))
+    };
+    let asked = watch.memory().scopes.iter().filter(|(scope, _)| asks_for_unlisted(scope, &watch.index));
+    asked.filter(|(scope, known)| lacks(scope, known)).map(|(scope, _)| scope.clone()).collect()
 }
 
 /// Tables (their items say what to ask for), zones (their records say which checks), then what is

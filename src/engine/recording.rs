@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::core::asks::Asks;
 use crate::core::drift::{Drift, Finding, FindingKey};
-use crate::core::identity::{Ask, ObjectKey, ScopeKey, Select};
+use crate::core::identity::{Ask, ObjectKey, ScopeKey};
 use crate::core::index::Index;
 use crate::core::memory::Memory;
 use crate::core::observation::Observations;
@@ -87,7 +87,7 @@ impl Recording {
             let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
             let (mut gone, mut unproven) = (Vec::new(), Vec::new());
             for key in history.lacking(scope, &reading.objects) {
-                let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
+                let ask = Ask::of(&key);
                 match world.sight_of(scope, &ask) {
                     Some(Sight::Absent(..)) => gone.push(key),
                     _ if reading.listed => unproven.push(key),
@@ -143,7 +143,7 @@ impl Recording {
         let Some(unproven) = self.unproven.get(scope) else { return asks };
         let mut more = (*asks).clone();
         for key in unproven {
-            more.want(Ask { kind: key.kind, select: Select::Key(key.key.clone()) }, []);
+            more.want(Ask::of(key), []);
         }
         Arc::new(more)
     }

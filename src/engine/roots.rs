@@ -77,7 +77,7 @@ impl Roots {
         let mut candidates: Vec<Option<Arc<Parsed>>> = Vec::new();
         for root in &mut self.roots {
             root.trace = trace(&root.path);
-            match read_root(&root.path, || std::thread::sleep(PAUSE)) {
+            match read(&root.path) {
                 Ok(mut parsed) => {
                     if let Some(good) = &root.good {
                         succession::examine(good, &mut parsed);
@@ -210,6 +210,11 @@ impl Roots {
         };
         self.roots.iter().map(status).collect()
     }
+}
+
+/// Reads one root; two readings a moment apart must agree.
+pub fn read(path: &Path) -> Result<Parsed, Rejected> {
+    read_root(path, || std::thread::sleep(PAUSE))
 }
 
 /// A number that changes when a file below the root appears, goes, or is written. Links are

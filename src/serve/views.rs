@@ -131,16 +131,7 @@ pub fn graph(published: &Published, filter: &Filter) -> Graph {
 }
 
 fn shown<'a>(published: &'a Published, filter: &Filter) -> Vec<&'a Arc<Declared>> {
-    let carries = |declared: &Declared| {
-        let mut others = filter.labels.iter().filter(|(key, _)| *key != "app");
-        others.all(|(key, wanted)| declared.labels.get(key.as_str()).is_some_and(|known| **known == **wanted))
-    };
-    let all = published.desired.resources.iter();
-    all.filter(|declared| {
-        filter.thing(&declared.environment, declared.kind.name(), &declared.name, &declared.application)
-            && carries(declared)
-    })
-    .collect()
+    published.desired.resources.iter().filter(|declared| filter.declaration(declared)).collect()
 }
 
 fn world(published: &Published) -> World<'_> {

@@ -41,8 +41,7 @@ impl Outcome {
     /// Counts what is there for each inventory of a scope.
     pub(super) fn count(&mut self, home: &Home, bench: &Bench<'_>, before: Option<&ScopeMemory>) {
         for inventory in &home.inventories {
-            let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
-            self.census.insert(name, inventory::count(inventory, bench, before));
+            self.census.insert(inventory.key(), inventory::count(inventory, bench, before));
         }
     }
 
@@ -68,8 +67,7 @@ impl Outcome {
         };
         let census = std::mem::take(&mut self.census);
         for inventory in &home.inventories {
-            let name = (inventory.declared.environment.clone(), inventory.declared.name.clone());
-            let Some(counted) = census.get(&name) else { continue };
+            let Some(counted) = census.get(&inventory.key()) else { continue };
             let count = Count { inventory, home, bench, memory: before, census: counted };
             let judged = guarded(|| count.judge(undeclared.as_ref())).unwrap_or_else(|| count.blind(&own_failure()));
             for named in judged {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{exception, root};
 use crate::core::desired::{Census, Inventory};
 use crate::core::drift::Root;
-use crate::core::identity::{Ask, ObjectKey, Select};
+use crate::core::identity::ObjectKey;
 use crate::core::memory::{CensusMemory, Lost, ObjectMemory, ScopeMemory, Watched};
 use crate::core::unit::Bench;
 
@@ -20,7 +20,7 @@ use crate::core::unit::Bench;
 pub fn count(inventory: &Inventory, bench: &Bench<'_>, memory: Option<&ScopeMemory>) -> CensusMemory {
     let declared = &inventory.declared;
     let digest = inventory.rules.digest();
-    let known = memory.and_then(|memory| memory.census.get(&(declared.environment.clone(), declared.name.clone())));
+    let known = memory.and_then(|memory| memory.census.get(&inventory.key()));
     let mut next = known.filter(|known| known.digest == digest).cloned().unwrap_or(CensusMemory {
         digest,
         since: None,
@@ -33,8 +33,11 @@ pub fn count(inventory: &Inventory, bench: &Bench<'_>, memory: Option<&ScopeMemo
     match next.lost {
         None => {
             let from = reading.finished.saturating_sub(census.over).unwrap_or(since).max(since);
-            let before = standing_at(inventory, bench, from);
-            let gone = gone_since(inventory, bench, from).count();
+            let (mut before, mut gone) = (0_u32, 0);
+            for (_, object) in there_at(inventory, bench, from) {
+                before = before.saturating_add(1);
+                gone += usize::from(object.gone_since.is_some());
+            }
             if before >= census.floor && is_mass_loss(census, before, gone) {
                 next.lost = Some(Lost { before, from, at: reading.finished });
             }
@@ -61,12 +64,8 @@ fn counted<'a>(
     let (scope, index) = (&inventory.declared.scope, bench.leftovers.index);
     // What went together with its manifest was meant to go.
     let meant = move |key: &ObjectKey, object: &ObjectMemory| {
-        let ask = Ask { kind: key.kind, select: Select::Key(key.key.clone()) };
         let indirect = || index.indirect.get(scope).into_iter().flatten().any(|other| other.kind.name() == key.kind);
-        object.watched == Watched::Declared
-            && object.gone_since.is_some()
-            && !index.by_ask.contains_key(&(scope.clone(), ask))
-            && !indirect()
+        object.watched == Watched::Declared && object.gone_since.is_some() && !index.declares(scope, key) && !indirect()
     };
     let memory = bench.world.memory.scopes.get(scope);
     memory.into_iter().flat_map(|memory| &memory.objects).filter(move |(key, object)| {
@@ -74,10 +73,13 @@ fn counted<'a>(
     })
 }
 
-/// How many of them were there at this time.
-fn standing_at(inventory: &Inventory, bench: &Bench<'_>, at: Timestamp) -> u32 {
-    let there = counted(inventory, bench).filter(|(_, object)| was_there(object, at));
-    u32::try_from(there.count()).unwrap_or(u32::MAX)
+/// Those of them that were there at this time.
+fn there_at<'a>(
+    inventory: &'a Inventory,
+    bench: &'a Bench<'_>,
+    at: Timestamp,
+) -> impl Iterator<Item = (&'a ObjectKey, &'a ObjectMemory)> {
+    counted(inventory, bench).filter(move |(_, object)| was_there(object, at))
 }
 
 /// Which of those that were there at this time are proven gone.
@@ -86,8 +88,7 @@ pub(super) fn gone_since<'a>(
     bench: &'a Bench<'_>,
     at: Timestamp,
 ) -> impl Iterator<Item = &'a ObjectKey> {
-    let gone =
-        counted(inventory, bench).filter(move |(_, object)| object.gone_since.is_some() && was_there(object, at));
+    let gone = there_at(inventory, bench, at).filter(|(_, object)| object.gone_since.is_some());
     gone.map(|(key, _)| key)
 }
 

@@ -90,9 +90,12 @@ pub fn undeclared<'a>(scope: &ScopeKey, home: &Home, reading: &'a Reading, bench
             || claims.is_parent(scope, &live.key)
             || claims.parents(scope, live).next().is_some()
     };
-    let orphans = orphans(scope, bench);
-    let (accounted, others): (Vec<&Arc<Live>>, Vec<&Arc<Live>>) =
-        reading.objects.values().partition(|live| by_itself(live) || orphans.contains(&*live.id));
+    let (mut accounted, mut others): (Vec<&Arc<Live>>, Vec<&Arc<Live>>) =
+        reading.objects.values().partition(|live| by_itself(live));
+    if !others.is_empty() {
+        let orphans = orphans(scope, bench);
+        accounted.extend(others.extract_if(.., |live| orphans.contains(&*live.id)));
+    }
     let behind: BTreeSet<&str> = accounted
         .iter()
         .flat_map(|live| &live.references)
