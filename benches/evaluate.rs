@@ -18,7 +18,7 @@ use moored::core::identity::ScopeKind;
 use moored::core::memory::Memory;
 use moored::core::report::Report;
 use moored::engine::pass;
-use moored::engine::reader::Shared;
+use moored::engine::reader::{Outside, Shared};
 use moored::engine::roots::Roots;
 use moored::engine::watch::Watch;
 use moored::serve::metrics::{self, ShellMetrics};
@@ -40,7 +40,10 @@ fn read_platform(total: usize, folder: &std::path::Path) -> Watch {
     });
     let budgets = Arc::new(Budgets::new(clock.clone()));
     budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-    let shared = Arc::new(Shared::new(sessions, budgets, clock.clone(), redactor, true, Duration::from_secs(600)));
+    let outside =
+        Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+    let shared =
+        Arc::new(Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, Duration::from_secs(600)));
     let mut watch = Watch::new(Memory::default(), None);
     watch.declare(desired);
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod cli;
 pub mod clock;
+pub mod cloudfoundry;
 pub mod core;
 pub mod demo;
 pub mod engine;
@@ -14,6 +15,7 @@ pub mod import;
 pub mod kinds;
 pub mod manifest;
 pub mod panics;
+pub mod probe;
 pub mod scopes;
 pub mod serve;
 pub mod sim;

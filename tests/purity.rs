@@ -27,6 +27,7 @@ const BANNED: &[&[&str]] = &[
     &["crate", "scopes"],
     &["crate", "aws"],
     &["crate", "cloudfoundry"],
+    &["crate", "probe"],
     &["crate", "engine"],
     &["crate", "store"],
     &["crate", "serve"],

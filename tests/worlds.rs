@@ -26,7 +26,7 @@ use moored::core::memory::Memory;
 use moored::core::redact::Redactor;
 use moored::core::snapshot::Snapshot;
 use moored::engine::pass;
-use moored::engine::reader::Shared;
+use moored::engine::reader::{Outside, Shared};
 use moored::engine::roots::Roots;
 use moored::engine::watch::Watch;
 use moored::sim::wire::{Cloud, connector};
@@ -57,7 +57,9 @@ impl Observer {
         let budgets = Arc::new(Budgets::new(clock.clone()));
         budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
         let age = Duration::from_secs(600);
-        let shared = Arc::new(Shared::new(sessions, budgets, clock.clone(), redactor, true, age));
+        let outside =
+            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+        let shared = Arc::new(Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, age));
         let mut watch = Watch::new(Memory::default(), None);
         watch.declare(desired);
         Self { watch, shared, clock: clock.clone(), runtime: tokio::runtime::Runtime::new().unwrap() }

@@ -105,6 +105,12 @@ impl Requests {
         });
     }
 
+    /// Counts one call to a service that is not AWS's.
+    pub fn called(&self, account: &Arc<str>, service: &'static str, operation: &'static str, outcome: &'static str) {
+        let (service, operation) = (Cow::Borrowed(service), Cow::Borrowed(operation));
+        self.add(RequestKey { account: account.clone(), service, operation, outcome });
+    }
+
     /// The counts so far.
     pub fn snapshot(&self) -> BTreeMap<RequestKey, u64> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -121,7 +121,7 @@ impl Import {
         environment: &Environment,
         redactor: &Redactor,
     ) -> anyhow::Result<BTreeSet<ScopeKey>> {
-        let places = Places { setting: Setting { environment, name: "", redactor }, region: self.region.as_deref() };
+        let places = Places { setting: Setting::new(environment, "", redactor), region: self.region.as_deref() };
         let alias = self.account.as_deref();
         let mut scopes = BTreeSet::new();
         for cluster in &self.clusters {

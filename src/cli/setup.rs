@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use aws_types::app_name::AppName;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::core::desired::Desired;
 use crate::core::memory::Memory;
 use crate::core::redact::Redactor;
-use crate::engine::reader::Shared;
+use crate::engine::reader::{Outside, Shared};
 use crate::engine::roots::{Loaded, Roots};
 use crate::engine::watch::Watch;
 use crate::store::{self, History, SqliteHistory};
@@ -114,9 +114,12 @@ pub fn parts(
     clock: Clock,
     identity_age: Duration,
 ) -> anyhow::Result<Parts> {
+    let proxy_url = cloud.proxy.clone();
     let (cloud, proxy) = (cloud.url()?, cloud.proxy()?);
     let requests = Requests::default();
     let simulated = cloud.is_some();
+    let outside = Outside::new(cloud.clone(), proxy_url, &clock, &redactor, &requests)
+        .map_err(|problem| anyhow!("cannot prepare to ask Cloud Foundry: {problem}"))?;
     let sessions = Sessions::new(SessionOptions {
         cloud,
         home_account: home_account(desired),
@@ -128,7 +131,8 @@ pub fn parts(
     .through(proxy);
     let budgets = Arc::new(Budgets::new(clock.clone()));
     budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-    Ok(Parts { shared: Arc::new(Shared::new(sessions, budgets, clock, redactor, simulated, identity_age)), requests })
+    let shared = Shared::new(sessions, outside, budgets, clock, redactor, simulated, identity_age);
+    Ok(Parts { shared: Arc::new(shared), requests })
 }
 
 /// Names moored in the accounts' own logs.

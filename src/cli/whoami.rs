@@ -1,5 +1,6 @@
-//! `moored whoami`: which accounts these credentials really are, loud for production.
+//! `moored whoami`: whose credentials these really are and what they may read, loud for production.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,10 +9,11 @@ use clap::Args;
 use super::options::{self, CloudOption, Filters, Manifests};
 use super::{Outcome, output, render, setup};
 use crate::clock::Clock;
-use crate::core::desired::Class;
+use crate::aws::identity::Identity;
+use crate::core::desired::{Class, Foundation};
 use crate::core::observation::IdentityState;
 
-/// Show which AWS accounts the credentials belong to, and whether they are the declared ones
+/// Show which AWS accounts and Cloud Foundry users the credentials are, and what these may read
 ///
 /// Exit codes: 0 all are the declared ones, 3 not all could be verified, 1 on a usage error.
 #[derive(Debug, Args)]
@@ -46,24 +48,103 @@ impl Whoami {
             for (alias, account) in &environment.accounts {
                 let region = account.regions.first().map(|region| &**region).unwrap_or("us-east-1");
                 let identity = runtime.block_on(parts.shared.identity(account, region));
-                sound &= matches!(identity.state, IdentityState::Verified | IdentityState::Simulated);
-                let said = match (identity.state, &identity.arn) {
-                    (IdentityState::Mismatch, _) => render::styled(
-                        render::ERROR,
-                        format!(
-                            "MISMATCH: these credentials are account {}",
-                            identity.seen.as_deref().unwrap_or("unknown")
-                        ),
-                    ),
-                    (state, Some(arn)) => format!("{} as {}", state.as_str(), render::clean(arn)),
-                    (state, None) => match &identity.failure {
-                        Some(failure) => format!("{}: {}", state.as_str(), render::clean(&failure.detail)),
-                        None => state.as_str().to_owned(),
-                    },
-                };
-                output::line(format_args!("  {alias:<12} {}  {said}", account.id))?;
+                sound &= is_sound(&identity);
+                output::line(format_args!("  {alias:<12} {}  {}", account.id, said(&identity)))?;
+            }
+            if let Some(foundation) = &environment.foundation {
+                let identity = runtime.block_on(parts.shared.foundation_identity(foundation));
+                sound &= is_sound(&identity);
+                output::line(format_args!("  {:<12} {}  {}", "cf", foundation.host, said(&identity)))?;
+                let scopes = runtime.block_on(parts.shared.foundation(foundation)).session.scopes();
+                for line in allowances(foundation, &scopes) {
+                    output::line(format_args!("  {:<12} {}", "", render::clean(&line)))?;
+                }
             }
         }
         Ok(if sound { Outcome::Fine } else { Outcome::Incomplete })
+    }
+}
+
+fn is_sound(identity: &Identity) -> bool {
+    matches!(identity.state, IdentityState::Verified | IdentityState::Simulated)
+}
+
+/// What is known of who the credentials are.
+fn said(identity: &Identity) -> String {
+    match (identity.state, &identity.arn) {
+        (IdentityState::Mismatch, _) => {
+            let seen = identity.seen.as_deref().unwrap_or("unknown");
+            let what = if seen.bytes().all(|byte| byte.is_ascii_digit()) { "account " } else { "" };
+            render::styled(render::ERROR, format!("MISMATCH: these credentials are {what}{}", render::clean(seen)))
+        }
+        (IdentityState::Unverified, _) => match &identity.failure {
+            Some(failure) => format!("unverified: {}", render::clean(&failure.detail)),
+            None => IdentityState::Unverified.as_str().to_owned(),
+        },
+        (state, Some(principal)) => format!("{} as {}", state.as_str(), render::clean(principal)),
+        (state, None) => state.as_str().to_owned(),
+    }
+}
+
+/// What Cloud Foundry has granted, and what can be checked with it (the v3 API's table of roles).
+fn allowances(foundation: &Foundation, scopes: &BTreeSet<String>) -> Vec<String> {
+    let has = |scope: &str| scopes.contains(&format!("cloud_controller.{scope}"));
+    let mut organizations: Vec<String> = foundation
+        .organizations
+        .iter()
+        .map(|(name, guid)| match guid {
+            Some(guid) => format!("{name} ({guid})"),
+            None => format!("{name} (not pinned: any organisation of this name is taken for it)"),
+        })
+        .collect();
+    organizations.extend(foundation.every.then(|| "every one that it can see".to_owned()));
+    let mut lines = vec![format!("organisations: {}", organizations.join(", "))];
+    if scopes.is_empty() {
+        return lines;
+    }
+    lines.push(format!("granted: {}", scopes.iter().cloned().collect::<Vec<_>>().join(" ")));
+    let global = has("admin") || has("admin_read_only") || has("global_auditor");
+    let secrets = has("admin") || has("admin_read_only");
+    lines.push(match (global, has("read")) {
+        (true, _) => "lists, instances, routes, bindings, buildpacks, audit events: yes, of every organisation".to_owned(),
+        (false, true) => "lists, instances, routes, bindings, audit events: where it has a role in the space or \
+                          organisation; of buildpacks no events"
+            .to_owned(),
+        (false, false) => "lists: no (needs cloud_controller.read, or cloud_controller.global_auditor)".to_owned(),
+    });
+    lines.push(match (secrets, has("read")) {
+        (true, _) => "env and command: yes, compared as keyed hashes".to_owned(),
+        (false, true) => "env and command: only in spaces where it is Space Developer, else unchecked".to_owned(),
+        (false, false) => {
+            "env and command: unchecked (needs cloud_controller.admin_read_only, or Space Developer)".to_owned()
+        }
+    });
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::desired::Auth;
+
+    fn told(scopes: &[&str]) -> String {
+        let foundation = Foundation {
+            api: "https://api.example.com".into(),
+            host: "api.example.com".into(),
+            organizations: [("gds".into(), None)].into(),
+            every: false,
+            auth: Auth::Client { id: "moored".into(), secret_file: "/run/secrets/cf".into() },
+        };
+        allowances(&foundation, &scopes.iter().map(|scope| (*scope).to_owned()).collect()).join("\n")
+    }
+
+    #[test]
+    fn what_the_granted_scopes_allow_is_told_with_what_would_allow_more() {
+        let auditor = told(&["cloud_controller.global_auditor"]);
+        assert!(auditor.contains("of every organisation") && auditor.contains("env and command: unchecked (needs"), "{auditor}");
+        assert!(told(&["cloud_controller.admin_read_only"]).contains("compared as keyed hashes"));
+        assert!(told(&["cloud_controller.read"]).contains("only in spaces where it is Space Developer"));
+        assert!(told(&["uaa.user"]).contains("lists: no"));
+        assert_eq!(told(&[]), "organisations: gds (not pinned: any organisation of this name is taken for it)");
     }
 }

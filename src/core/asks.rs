@@ -26,6 +26,8 @@ pub enum Facet {
     TargetHealth,
     /// What the checkers of a health check see.
     Status,
+    /// What a Cloud Foundry application's own manifest says beyond the lists.
+    AppManifest,
 }
 
 /// Everything asked of one scope.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asks::Facet;
 use super::drift::Severity;
-use super::identity::{Ask, ScopeKey, Select};
+use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select};
 use super::ignore::{Glob, Ignore};
 use super::judge::Kind;
 use super::template::Template;
@@ -67,6 +67,79 @@ impl Account {
     }
 }
 
+/// A Cloud Foundry foundation, as one environment sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Foundation {
+    /// The address of its API, without a slash at the end.
+    pub api: Arc<str>,
+    /// Host, and port where there is one, in lower case: what names the foundation.
+    pub host: Arc<str>,
+    /// Organisations by name, with the guid that a manifest pins.
+    pub organizations: BTreeMap<Arc<str>, Option<Arc<str>>>,
+    /// Whether every organisation that the role can see is meant.
+    pub every: bool,
+    /// How moored signs in for observing.
+    pub auth: Auth,
+}
+
+impl Foundation {
+    /// Names the credentials that observe it: two environments may use two in one foundation.
+    pub fn identity_key(&self) -> Arc<str> {
+        format!("{} {}", self.host, self.auth.principal()).into()
+    }
+}
+
+/// How moored signs in; secrets are named by file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// A client of its own.
+    Client {
+        /// Its id.
+        id: Arc<str>,
+        /// The file with its secret.
+        secret_file: Arc<str>,
+    },
+    /// A user.
+    User {
+        /// Its name.
+        name: Arc<str>,
+        /// The file with its password.
+        password_file: Arc<str>,
+    },
+}
+
+impl Auth {
+    /// Who signs in.
+    pub fn principal(&self) -> &Arc<str> {
+        match self {
+            Self::Client { id, .. } => id,
+            Self::User { name, .. } => name,
+        }
+    }
+}
+
+/// What a scope is read with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Access {
+    /// An AWS account.
+    Aws(Account),
+    /// A Cloud Foundry foundation.
+    CloudFoundry(Foundation),
+    /// Nothing: whoever asks over HTTP is answered.
+    Anybody,
+}
+
+impl Access {
+    /// Names the credentials, where there are any.
+    pub fn identity_key(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Aws(account) => Some(account.identity_key()),
+            Self::CloudFoundry(foundation) => Some(foundation.identity_key()),
+            Self::Anybody => None,
+        }
+    }
+}
+
 /// An environment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Environment {
@@ -76,6 +149,8 @@ pub struct Environment {
     pub class: Class,
     /// AWS accounts by alias.
     pub accounts: BTreeMap<Arc<str>, Account>,
+    /// Its Cloud Foundry.
+    pub foundation: Option<Foundation>,
     /// Names whose values may be shown.
     pub visible: BTreeSet<Arc<str>>,
     /// Where it is declared.
@@ -131,6 +206,8 @@ pub struct Declared {
     pub id: Arc<str>,
     /// What its fields should be.
     pub expects: Vec<(Path, Expect)>,
+    /// Fields that the manifest names without saying what they should be.
+    pub not_compared: Vec<String>,
     /// The details that `expects` needs.
     pub facets: BTreeSet<Facet>,
     /// Declared gone (`state: absent`).
@@ -247,9 +324,28 @@ impl Inventory {
     }
 }
 
+/// What of a scope an inventory looks at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Within {
+    /// These kinds alone; all of them if it names none.
+    pub kinds: BTreeSet<&'static str>,
+    /// Only what lies in this space: keys that begin like this.
+    pub prefix: Option<Arc<str>>,
+}
+
+impl Within {
+    /// Whether a thing is one of those.
+    pub fn covers(&self, key: &ObjectKey) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(key.kind))
+            && self.prefix.as_ref().is_none_or(|prefix| key.key.starts_with(&**prefix))
+    }
+}
+
 /// What an Inventory says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InventoryRules {
+    /// What it looks at.
+    pub within: Within,
     /// Anything that no manifest declares is `unexpected`.
     pub exhaustive: bool,
     /// What may come and go.
@@ -319,6 +415,27 @@ impl PartialEq for Declared {
                 == (other.digest, &other.source, &other.application, &other.team, &other.labels, &other.policy)
             && (&self.scope, &self.select, &self.expects) == (&other.scope, &other.select, &other.expects)
             && (self.absent, &self.owned_by) == (other.absent, &other.owned_by)
+    }
+}
+
+impl Environment {
+    /// Every identity that it is read with: what is checked (account or API host), and whose
+    /// credentials.
+    pub fn identities(&self) -> impl Iterator<Item = (&Arc<str>, Arc<str>)> {
+        let accounts = self.accounts.values().map(|account| (&account.id, account.identity_key()));
+        accounts.chain(self.foundation.iter().map(|foundation| (&foundation.host, foundation.identity_key())))
+    }
+
+    /// What it reads a scope with, if that is one of its own.
+    pub fn access(&self, scope: &ScopeKey) -> Option<Access> {
+        match scope.kind {
+            ScopeKind::HttpProbe => Some(Access::Anybody),
+            ScopeKind::CfFoundation | ScopeKind::CfOrganization => {
+                let own = self.foundation.as_ref().filter(|foundation| foundation.host == scope.account);
+                own.cloned().map(Access::CloudFoundry)
+            }
+            _ => self.accounts.values().find(|account| account.id == scope.account).cloned().map(Access::Aws),
+        }
     }
 }
 

@@ -33,6 +33,7 @@ use super::snapshot::{EnvironmentView, IgnoreView, ScopeView, Snapshot};
 use super::unit::{self, Bench, Unit};
 use super::verdict;
 use super::world::World;
+use crate::kinds::buildpacks;
 
 /// What an evaluation looks at.
 #[derive(Debug, Clone, Copy)]
@@ -235,6 +236,7 @@ impl Evaluation {
             snapshot.undeclared.extend(outcome.undeclared.map(|count| (scope.clone(), count)));
             self.recheck_at = [self.recheck_at, outcome.recheck_at].into_iter().flatten().min();
         }
+        snapshot.hijacked = hijacked(&snapshot.findings, input.observations);
         snapshot.findings.append(&mut orphaned);
         snapshot.findings.sort_by(|a, b| a.by_urgency(b));
         snapshot.unknown.sort_by(|a, b| (&a.environment, &a.kind, &a.name).cmp(&(&b.environment, &b.kind, &b.name)));
@@ -256,13 +258,10 @@ impl Evaluation {
                 class: environment.class,
                 verdict: verdicts.get(&environment.name).copied().unwrap_or(Verdict::InSync),
                 identity: environment
-                    .accounts
-                    .values()
-                    .map(|account| {
-                        (
-                            account.id.clone(),
-                            input.identities.get(&account.identity_key()).copied().unwrap_or(IdentityState::Unverified),
-                        )
+                    .identities()
+                    .map(|(whose, credentials)| {
+                        let state = input.identities.get(&credentials).copied();
+                        (whose.clone(), state.unwrap_or(IdentityState::Unverified))
                     })
                     .collect(),
             })
@@ -402,6 +401,24 @@ fn is_declared(finding: &Finding, index: &Index) -> bool {
         };
         home.declares(&finding.key) || home.inventories.iter().any(rules)
     })
+}
+
+/// How many applications would meet an undeclared buildpack before every declared one, by
+/// environment and stack.
+fn hijacked(findings: &[Arc<Finding>], observations: &Observations) -> BTreeMap<(Arc<str>, Arc<str>), u32> {
+    let mut all = BTreeMap::new();
+    let strangers = findings.iter().filter(|finding| {
+        finding.key.drift == Drift::Unexpected && *finding.key.kind == *buildpacks::KIND && !finding.held
+    });
+    for finding in strangers {
+        let reading = observations.get(&finding.scope).and_then(|observation| observation.reading.as_ref());
+        let own = reading.into_iter().flat_map(|reading| reading.objects.values()).filter(|live| live.id == finding.id);
+        for (stack, apps) in own.flat_map(|live| buildpacks::live::first_on(live)) {
+            let key = (finding.key.environment.clone(), Arc::from(stack));
+            all.insert(key, u32::try_from(apps).unwrap_or_default());
+        }
+    }
+    all
 }
 
 /// What a mass loss left behind belongs to the mass loss: the group of a missing thing that is

@@ -12,12 +12,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScopeKind {
+    /// The buildpacks of one Cloud Foundry foundation, and which applications it runs.
+    CfFoundation,
+    /// The applications, service instances and bindings of one Cloud Foundry organisation.
+    CfOrganization,
     /// The services of one ECS cluster.
     EcsCluster,
     /// The health checks of one account.
     HealthChecks,
     /// The records of one Route 53 hosted zone.
     HostedZone,
+    /// One address that is asked over HTTP.
+    HttpProbe,
     /// The load balancers and target groups of one account and region.
     LoadBalancers,
     /// The items of one DynamoDB table.
@@ -26,15 +32,26 @@ pub enum ScopeKind {
 
 impl ScopeKind {
     /// Every kind of scope, in the order of their names.
-    pub const ALL: [Self; 5] =
-        [Self::EcsCluster, Self::HealthChecks, Self::HostedZone, Self::LoadBalancers, Self::Table];
+    pub const ALL: [Self; 8] = [
+        Self::CfFoundation,
+        Self::CfOrganization,
+        Self::EcsCluster,
+        Self::HealthChecks,
+        Self::HostedZone,
+        Self::HttpProbe,
+        Self::LoadBalancers,
+        Self::Table,
+    ];
 
     /// The name used in keys, metrics and reports.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::CfFoundation => "cf_foundation",
+            Self::CfOrganization => "cf_organization",
             Self::EcsCluster => "ecs_cluster",
             Self::HealthChecks => "health_checks",
             Self::HostedZone => "hosted_zone",
+            Self::HttpProbe => "http_probe",
             Self::LoadBalancers => "load_balancers",
             Self::Table => "table",
         }
@@ -46,11 +63,12 @@ impl ScopeKind {
 pub struct ScopeKey {
     /// What is read.
     pub kind: ScopeKind,
-    /// Twelve digits.
+    /// Twelve digits; of Cloud Foundry, or of a probe, the host.
     pub account: Arc<str>,
-    /// The AWS region, or `global`.
+    /// The AWS region, or `global`; `cf` of Cloud Foundry, `http` of a probe.
     pub region: Arc<str>,
-    /// Cluster, zone or table name; empty where account and region say it all.
+    /// Cluster, zone, table or organisation name, or a probe's address; empty where account and
+    /// region say it all.
     pub thing: Arc<str>,
 }
 

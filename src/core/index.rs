@@ -12,6 +12,7 @@ use super::drift::FindingKey;
 use super::identity::{Ask, ObjectKey, ScopeKey, Select};
 use super::ignore::Ignore;
 use super::value::Expect;
+use crate::kinds::http_probe;
 
 /// What one scope is watched for.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +71,7 @@ impl Index {
             let asks = Arc::make_mut(&mut home.asks);
             asks.want(declared.ask(), declared.facets.iter().copied());
             asks.definitions.extend(definition(declared));
+            asks.plain.extend(http_probe::pointers(declared));
             if let Some(owner) = &declared.owned_by {
                 let owners = index.scopes.entry(owner.scope.clone()).or_default();
                 owners.environments.insert(declared.environment.clone());

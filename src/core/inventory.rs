@@ -3,9 +3,11 @@
 //! Decides `unexpected` (live, undeclared, in an exhaustive inventory), `vanished` (undeclared, was
 //! there, proven gone) and mass loss, which is one finding however much is lost. Nothing is said
 //! before everybody who could account for a thing was heard ([`strangers`]), and nothing ends
-//! because a list lacks it. `evaluate` calls it for every scope that may have changed.
+//! because a list lacks it. Of a scope an inventory may look at a part; what stays out of its sight
+//! is not its matter. `evaluate` calls it for every scope that may have changed.
 
 mod census;
+mod exceptions;
 mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +18,9 @@ use jiff::Timestamp;
 pub use census::{Losses, count, losses};
 pub use strangers::{Undeclared, declared, undeclared};
 
-use super::desired::{Exception, Inventory};
+use exceptions::exception;
+
+use super::desired::Inventory;
 use super::drift::{Drift, Finding, FindingKey, Root, Severity};
 use super::identity::{Ask, ObjectKey, spoken};
 use super::index::Home;
@@ -25,7 +29,7 @@ use super::memory::{CensusMemory, ObjectMemory, ScopeMemory, Watched};
 use super::observation::{Failure, Live, NamedAnswer, Reading, Reason};
 use super::unit::{Bench, Unit, own_failure};
 use super::world::Sight;
-use crate::kinds::{self, table_item};
+use crate::kinds::{self, buildpacks, table_item};
 
 /// The kind's name.
 pub const KIND: &str = kinds::inventory::KIND;
@@ -33,25 +37,6 @@ pub const KIND: &str = kinds::inventory::KIND;
 /// What an inventory's findings are grouped under.
 pub fn root(inventory: &Inventory) -> Root {
     Root { kind: KIND.into(), name: inventory.declared.name.clone() }
-}
-
-/// The exception that a thing falls under: the one that lasts longest.
-fn exception<'a>(exceptions: &'a [Exception], key: &ObjectKey) -> Option<&'a Exception> {
-    if exceptions.is_empty() {
-        return None;
-    }
-    let mut names = vec![spoken(&key.key)];
-    match key.kind {
-        kinds::dns_record::KIND => names.extend(key.key.split('|').next().map(str::to_owned)),
-        table_item::KIND => {
-            names.extend(table_item::spelling::parse_key(&key.key).into_iter().flatten().map(|(_, value)| value))
-        }
-        _ => {}
-    }
-    let fits = |exception: &&Exception| {
-        exception.kind.is_none_or(|kind| kind == key.kind) && names.iter().any(|name| exception.glob.matches(name))
-    };
-    exceptions.iter().filter(fits).max_by_key(|exception| (exception.at_most.is_none(), exception.at_most))
 }
 
 /// One inventory at its scope.
@@ -137,23 +122,31 @@ impl Count<'_, '_> {
         let mut named = Vec::new();
         for stranger in &undeclared.strangers {
             let live = stranger.live;
+            if !rules.within.covers(&live.key) {
+                continue;
+            }
             let first_seen = self.remembered(&live.key).map_or(reading.finished, |object| object.first_seen);
             let exception = exception(&rules.except, &live.key);
             let most = exception.and_then(|exception| exception.at_most);
             let until = most.map(|most| first_seen.saturating_add(most).unwrap_or(Timestamp::MAX));
-            let message = match (exception, most, until) {
-                (Some(_), Some(most), Some(until)) if until > self.bench.world.now => {
+            let told = match exception {
+                Some(_) => most.is_some(),
+                None => rules.exhaustive,
+            };
+            if !told {
+                continue;
+            }
+            let entry = kinds::find(live.key.kind);
+            let Some(said) = entry.and_then(|entry| entry.kind.stranger(live, reading)) else { continue };
+            let message = match (most, until) {
+                (Some(most), Some(until)) if until > self.bench.world.now => {
                     let message = format!("undeclared, which is allowed for {most:#}");
                     let unit = Unit { converging: Some((until, message)), ..Unit::default() };
                     named.push(self.named(live.key.kind, name_of(live, &taken), unit));
                     continue;
                 }
-                (Some(_), Some(most), _) => {
-                    format!("undeclared, and there for longer than the {most:#} that are allowed")
-                }
-                (Some(_), None, _) => continue,
-                (None, ..) if rules.exhaustive => "live, but no manifest declares it".to_owned(),
-                (None, ..) => continue,
+                (Some(most), _) => format!("{said}; it is there for longer than the {most:#} that are allowed"),
+                (None, _) => said,
             };
             let name = name_of(live, &taken);
             let key = self.key(live.key.kind, name.clone(), Drift::Unexpected);
@@ -202,7 +195,7 @@ impl Count<'_, '_> {
                 None => self.inventory.rules.exhaustive,
             };
             let ask = Ask::of(key);
-            if !told || self.is_declared(key) {
+            if !told || !self.inventory.rules.within.covers(key) || self.is_declared(key) {
                 return None;
             }
             let Some(Sight::Unknown(failure)) = self.bench.world.sight_of(scope, &ask) else { return None };
@@ -288,12 +281,13 @@ impl Count<'_, '_> {
     fn is_watched(&self, key: &ObjectKey) -> bool {
         // A table's items are for its deployer to remove.
         let own_item = !self.home.tables.is_empty() && key.kind == table_item::KIND;
-        !own_item && exception(&self.inventory.rules.except, key).is_none() && !self.is_declared(key)
+        let rules = &self.inventory.rules;
+        !own_item && rules.within.covers(key) && exception(&rules.except, key).is_none() && !self.is_declared(key)
     }
 
     /// Whether a manifest declares what has this key. What it declares by another name, memory knows.
     fn is_declared(&self, key: &ObjectKey) -> bool {
-        self.bench.leftovers.index.declares(&self.inventory.declared.scope, key)
+        strangers::is_declared(self.bench.leftovers.index, &self.inventory.declared.scope, key)
     }
 
     fn objects(&self) -> impl Iterator<Item = (&ObjectKey, &ObjectMemory)> {
@@ -370,6 +364,9 @@ const NAMED: usize = 5;
 
 /// What a stranger is called in reports; by its id where a declaration has that name.
 fn name_of(live: &Live, taken: &BTreeSet<(&str, &str)>) -> Arc<str> {
-    let name = spoken(&live.key.key);
+    let name = match live.key.kind {
+        buildpacks::KIND => buildpacks::spoken(&live.key.key),
+        _ => spoken(&live.key.key),
+    };
     if taken.contains(&(live.key.kind, &*name)) { live.id.clone() } else { name.into() }
 }

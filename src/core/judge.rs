@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::desired::Declared;
+use super::drift::{FieldDrift, Root};
 use super::identity::Ask;
 use super::memory::ObjectMemory;
 use super::observation::{Failure, Live, Reading};
@@ -61,6 +62,24 @@ pub enum Judgement {
     Latent {
         /// What a person reads.
         message: String,
+        /// What many things may have in common: a buildpack, a group of variables.
+        cause: Option<Root>,
+    },
+    /// It differs in a way that comparing single fields does not tell, such as an order.
+    Changed {
+        /// What a person reads.
+        message: String,
+        /// What differs.
+        fields: Vec<FieldDrift>,
+    },
+    /// It failed when it was asked: degraded only after so many readings in a row.
+    Failing {
+        /// What a person reads.
+        message: String,
+        /// How many.
+        times: u32,
+        /// Whether the environment is `down` by it.
+        decides: bool,
     },
     /// It cannot be judged.
     Unknown(Failure),
@@ -79,6 +98,12 @@ pub trait Kind: Sync + Send + std::fmt::Debug {
     /// answer that shows it soon afterwards is an old one.
     fn revives(&self) -> bool {
         true
+    }
+
+    /// What is to be said of a live thing that no manifest declares, in an inventory that wants to
+    /// know of such; `None` where nobody needs to (a buildpack that is disabled).
+    fn stranger(&self, _live: &Live, _reading: &Reading) -> Option<String> {
+        Some("live, but no manifest declares it".to_owned())
     }
 
     /// Whether `judge` speaks of this declared field, so that it is not compared as well.

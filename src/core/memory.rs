@@ -30,6 +30,9 @@ pub struct ObjectMemory {
     pub former: Vec<Arc<str>>,
     /// When moored first saw it; a thing that is made again begins anew.
     pub first_seen: Timestamp,
+    /// Since when its marked parts have been as they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<Arc<str>, Mark>,
     /// How it was accounted for when it was last seen in the scope of an inventory.
     #[serde(default, skip_serializing_if = "Watched::is_no")]
     pub watched: Watched,
@@ -40,6 +43,18 @@ pub struct ObjectMemory {
     /// Since when it is proven gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone_since: Option<Timestamp>,
+}
+
+/// A marked part of a thing, and when moored saw it become what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// What it is; `None` once it is gone.
+    pub value: Option<Arc<str>>,
+    /// A reading that was finished then showed it first.
+    pub since: Timestamp,
+    /// It was something else, or not there, at this time; `None` where it was so when the thing was
+    /// first seen.
+    pub after: Option<Timestamp>,
 }
 
 /// How a thing was accounted for while an inventory watched.

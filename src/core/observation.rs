@@ -151,6 +151,8 @@ pub struct Reading {
     pub finished: Timestamp,
     /// Every page of every list arrived, counts agree.
     pub complete: bool,
+    /// When the last good reading before this one began.
+    pub previous: Option<Timestamp>,
     /// A list of everything in the scope was part of this reading (not only named things).
     pub listed: bool,
     /// How many things the scope's container says it has, where it says so without a list.
@@ -168,6 +170,28 @@ pub struct Reading {
     pub api_calls: u32,
     /// What was noticed on the way (a detail that could not be read): for people.
     pub remarks: Vec<Failure>,
+    /// What is known of the whole, by name: a visible space, the time of a group of variables.
+    pub notes: BTreeMap<Arc<str>, Arc<str>>,
+    /// Parts of things whose changes are remembered with their times, though they are no facts to
+    /// show: the version of a process, the hash of an environment.
+    pub marks: BTreeMap<ObjectKey, BTreeMap<Arc<str>, Arc<str>>>,
+    /// What the platform says was done lately, and by whom.
+    pub deeds: Vec<Deed>,
+}
+
+/// Something that was done, as the platform's own audit log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deed {
+    /// Unique.
+    pub guid: Arc<str>,
+    /// Such as `audit.service_binding.delete`.
+    pub action: Arc<str>,
+    /// Who: a name, or a client's id.
+    pub actor: Arc<str>,
+    /// To whom: the guid of a thing.
+    pub target: Arc<str>,
+    /// When, to the second.
+    pub at: Timestamp,
 }
 
 impl Reading {
@@ -177,6 +201,7 @@ impl Reading {
             started,
             finished: started,
             complete: false,
+            previous: None,
             listed: false,
             counted: None,
             listed_at: None,
@@ -185,6 +210,9 @@ impl Reading {
             answers: BTreeMap::new(),
             api_calls: 0,
             remarks: Vec::new(),
+            notes: BTreeMap::new(),
+            marks: BTreeMap::new(),
+            deeds: Vec::new(),
         }
     }
 

@@ -243,7 +243,7 @@ impl<'a> Leftovers<'a> {
             ScopeKind::HostedZone | ScopeKind::HealthChecks => true,
             ScopeKind::EcsCluster => matches!(live.key.kind, "LoadBalancer" | "TargetGroup") && neighbour(other),
             ScopeKind::LoadBalancers => live.key.kind == "TargetGroup" && neighbour(other),
-            ScopeKind::Table => false,
+            _ => false,
         };
         for other in self.index.scopes.keys().filter(may_refer) {
             match self.world.reading(other) {

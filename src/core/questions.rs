@@ -140,7 +140,7 @@ impl Questions<'_> {
 
 /// Whether what a list of this scope lacks is asked for by name.
 pub fn asks_for_unlisted(scope: &ScopeKey, index: &Index) -> bool {
-    scope.kind == ScopeKind::LoadBalancers || index.is_watched(scope)
+    matches!(scope.kind, ScopeKind::LoadBalancers | ScopeKind::CfOrganization) || index.is_watched(scope)
 }
 
 /// What was there, is not proven gone, and is not in this reading.

@@ -15,7 +15,7 @@ use super::evaluate::{Input, guarded};
 use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::index::Index;
 use super::inventory;
-use super::memory::{Memory, ObjectMemory, ScopeMemory, Watched};
+use super::memory::{Mark, Memory, ObjectMemory, ScopeMemory, Watched};
 use super::observation::{Live, Reading};
 use super::world::{Sight, World, is_ghost};
 use crate::kinds;
@@ -84,7 +84,7 @@ fn updates(
     let known = input.memory.scopes.get(scope).map_or(&none, |known| &known.objects);
     let mut updates = BTreeMap::new();
     let home = input.index.scopes.get(scope).filter(|home| !home.inventories.is_empty());
-    let declared = home.filter(|_| reading.listed).map(|home| inventory::declared(scope, home, reading, *world).keys);
+    let declared = home.filter(|_| reading.listed).map(|home| inventory::declared(scope, home, input.index, reading, *world).keys);
     let watched = |key: &ObjectKey| match &declared {
         None => Watched::No,
         Some(declared) if declared.contains(key) => Watched::Declared,
@@ -99,7 +99,9 @@ fn updates(
             Watched::No => before.map_or(Watched::No, |before| before.watched),
             watched => watched,
         };
-        let known_so = same.is_some_and(|same| same.gone_since.is_none() && same.watched == watched);
+        let marks = marks(before.filter(|_| same.is_some()), reading.marks.get(key), reading);
+        let unmarked = same.is_none_or(|same| same.marks == marks);
+        let known_so = unmarked && same.is_some_and(|same| same.gone_since.is_none() && same.watched == watched);
         if known_so || !is_worth_it(input.index, claims, scope, live) {
             continue;
         }
@@ -120,6 +122,7 @@ fn updates(
             former: before.map(|before| former(before, &addresses)).unwrap_or_default(),
             addresses,
             first_seen: before.filter(lives_on).map_or(reading.finished, |before| before.first_seen),
+            marks,
             watched,
             absent_since: None,
             gone_since: None,
@@ -146,6 +149,32 @@ fn updates(
     updates
 }
 
+/// The marks of a thing that is there: what is as it was keeps its time. Of a thing that is seen
+/// for the first time nobody knows since when it has been so. (A reader that cannot tell a part
+/// repeats what it said last.)
+fn marks(
+    before: Option<&ObjectMemory>,
+    now: Option<&BTreeMap<Arc<str>, Arc<str>>>,
+    reading: &Reading,
+) -> BTreeMap<Arc<str>, Mark> {
+    let (none, nothing) = (BTreeMap::new(), BTreeMap::new());
+    let (known, now) = (before.map_or(&none, |before| &before.marks), now.unwrap_or(&nothing));
+    let mark = |name: &Arc<str>, value: Option<&Arc<str>>| match known.get(name) {
+        Some(known) if known.value.as_ref() == value => known.clone(),
+        Some(known) => {
+            let after = reading.previous.filter(|previous| *previous >= known.since).unwrap_or(known.since);
+            Mark { value: value.cloned(), since: reading.finished, after: Some(after) }
+        }
+        None => Mark {
+            value: value.cloned(),
+            since: reading.finished,
+            after: before.map(|before| reading.previous.unwrap_or(before.first_seen)),
+        },
+    };
+    let names: BTreeSet<&Arc<str>> = known.keys().chain(now.keys()).collect();
+    names.into_iter().map(|name| (name.clone(), mark(name, now.get(name)))).collect()
+}
+
 fn asked_key(ask: &Ask) -> Option<ObjectKey> {
     match &ask.select {
         Select::Key(key) => Some(ObjectKey { kind: ask.kind, key: key.clone() }),
@@ -161,6 +190,7 @@ fn never_seen(at: Timestamp) -> ObjectMemory {
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: at,
+        marks: BTreeMap::new(),
         watched: Watched::No,
         absent_since: Some(at),
         gone_since: None,
@@ -186,7 +216,7 @@ fn former(before: &ObjectMemory, now: &[Arc<str>]) -> Vec<Arc<str>> {
 
 fn is_worth_it(index: &Index, claims: &ClaimIndex, scope: &ScopeKey, live: &Live) -> bool {
     let declared = |select| index.by_ask.contains_key(&(scope.clone(), Ask { kind: live.key.kind, select }));
-    matches!(scope.kind, ScopeKind::EcsCluster | ScopeKind::LoadBalancers)
+    matches!(scope.kind, ScopeKind::EcsCluster | ScopeKind::LoadBalancers | ScopeKind::CfOrganization)
         || index.is_watched(scope)
         || declared(Select::Key(live.key.key.clone()))
         || claims.parents(scope, live).next().is_some()

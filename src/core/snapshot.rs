@@ -160,6 +160,8 @@ pub struct Snapshot {
     pub unchecked: BTreeMap<(Arc<str>, Arc<str>), u32>,
     /// Live things that nobody declares, by scope, where everything was listed.
     pub undeclared: BTreeMap<ScopeKey, u32>,
+    /// Applications that would detect an undeclared buildpack first, by environment and stack.
+    pub hijacked: BTreeMap<(Arc<str>, Arc<str>), u32>,
     /// Ignores.
     pub ignores: Vec<IgnoreView>,
     /// Who made the changes that findings began with, as far as it is known.

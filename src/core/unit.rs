@@ -91,6 +91,9 @@ impl Bench<'_> {
     }
 }
 
+/// Why a field is not compared that the manifest leaves to a variable.
+const NOT_COMPARED: &str = "the manifest leaves it to a variable that has no value here";
+
 /// Findings of one resource that were open before, by how it drifted.
 pub type Open<'a> = BTreeMap<Drift, &'a Arc<Finding>>;
 
@@ -210,6 +213,10 @@ impl Present<'_, '_> {
         for judgement in self.declared.kind.judge(self.declared, self.live, &self.bench.world) {
             self.take(judgement, before, unit, &mut doubt);
         }
+        if doubt && unit.unsteady.is_none() {
+            // What cannot be told this time has neither gone on nor ended.
+            unit.unsteady = before;
+        }
         if let Some(until) = settling {
             unit.rolling = true;
             unit.converging.get_or_insert((until, "declared a moment ago".to_owned()));
@@ -283,7 +290,32 @@ impl Present<'_, '_> {
                 unit.rolling = true;
                 unit.converging = Some((until, message));
             }
-            Judgement::Latent { message } => push_once(&mut unit.findings, self.finding(Drift::Latent, message)),
+            Judgement::Latent { message, cause } => {
+                let mut latent = self.finding(Drift::Latent, message);
+                latent.root = cause.unwrap_or(latent.root);
+                push_once(&mut unit.findings, latent);
+            }
+            Judgement::Changed { message, fields } => {
+                push_once(&mut unit.findings, Finding { fields, ..self.finding(Drift::Changed, message) });
+            }
+            Judgement::Failing { message, times, decides } => {
+                // One reading is judged more than once; it fails but once.
+                let (seen, failures) = match before {
+                    Some((seen, failures)) if self.seen <= seen => (seen, failures),
+                    Some((_, failures)) => (self.seen, failures.saturating_add(1)),
+                    None => (self.seen, 1),
+                };
+                unit.unsteady = Some((seen, failures));
+                let enough = failures >= i64::from(times) || !self.bench.patient;
+                if enough || self.open.contains_key(&Drift::Degraded) {
+                    let degraded = self.finding(Drift::Degraded, message);
+                    push_once(&mut unit.findings, Finding { works: false, decides, ..degraded });
+                } else {
+                    let until = self.bench.world.now.saturating_add(self.declared.policy.settle);
+                    let message = format!("failed {failures} of {times} times in a row: {message}");
+                    unit.converging = Some((until.unwrap_or(self.seen), message));
+                }
+            }
             Judgement::Unchecked(why) => {
                 *doubt = true;
                 unit.unchecked.push(why);
@@ -308,6 +340,7 @@ impl Present<'_, '_> {
             |path: &str| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == *path));
         let is_blind = comparison.unknown.iter().chain(&comparison.unchecked).any(|(path, _)| blind(path));
         unit.unchecked.extend(comparison.unchecked.into_iter().map(|(_, why)| why));
+        unit.unchecked.extend(self.declared.not_compared.iter().map(|_| Arc::from(NOT_COMPARED)));
         if let Some((path, why)) = comparison.unknown.first() {
             let more = comparison.unknown.len() - 1;
             let detail = if more == 0 { format!("{path}: {why}") } else { format!("{path} and {more} more: {why}") };
@@ -319,7 +352,7 @@ impl Present<'_, '_> {
             (false, _) => {
                 let mut changed = self.finding(Drift::Changed, summary(&comparison.differing));
                 changed.fields = comparison.differing;
-                unit.findings.push(changed);
+                push_once(&mut unit.findings, changed);
             }
             (true, Some(_)) if is_blind => hold(self.open, Drift::Changed, &mut unit.findings),
             (true, _) => {}
@@ -338,6 +371,7 @@ fn push_once(findings: &mut Vec<Finding>, finding: Finding) {
         None => findings.push(finding),
         Some(known) => {
             known.works &= finding.works;
+            known.fields.extend(finding.fields);
             known.message = format!("{}; {}", known.message, finding.message).into();
         }
     }

@@ -23,9 +23,10 @@ use super::watch::Watch;
 use crate::aws::allow_list::Service;
 use crate::aws::identity::Identity;
 use crate::aws::intercept::Requests;
+use crate::core::desired::Access;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Reason};
-use crate::scopes::{self, Scope};
+use crate::scopes::{self, Reader};
 use crate::serve::http::Published;
 use crate::serve::log_lines;
 use crate::serve::metrics::{self, ShellMetrics};
@@ -58,7 +59,7 @@ pub struct Daemon {
     watch: Watch,
     roots: Roots,
     queue: Queue,
-    readers: BTreeMap<ScopeKey, Box<dyn Scope>>,
+    readers: BTreeMap<ScopeKey, Reader>,
     failures: BTreeMap<ScopeKey, u32>,
     last_read: BTreeMap<ScopeKey, Timestamp>,
     /// Calls of each scope's last good reading: neighbours share a budget.
@@ -217,12 +218,13 @@ impl Daemon {
 
     /// Asks who the credentials of accounts are in which nothing is read.
     fn ask_idle_accounts(&self, said: &mpsc::Sender<(Arc<str>, Identity)>) {
-        for account in self.watch.idle_accounts() {
+        for (credentials, access) in self.watch.idle() {
             let (shared, said) = (self.shared.clone(), said.clone());
             tokio::spawn(async move {
-                let identity = shared.identity(&account, "global").await;
-                // The receiver is gone only when the daemon is stopping.
-                let _ = said.send((account.identity_key(), identity)).await;
+                if let Some(identity) = shared.who(&access).await {
+                    // The receiver is gone only when the daemon is stopping.
+                    let _ = said.send((credentials, identity)).await;
+                }
             });
         }
     }
@@ -238,14 +240,14 @@ impl Daemon {
                 let tries = self.wanted.entry(key.clone()).or_default();
                 *tries = tries.saturating_add(1);
             }
-            let Some(account) = self.watch.account(&key).cloned() else {
+            let Some(access) = self.watch.access(&key) else {
                 let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");
                 self.take(Done { key, reader: Some(reader), result: Err(failure), identity: None });
                 continue;
             };
             let (shared, report) = (self.shared.clone(), report.clone());
             tokio::spawn(async move {
-                let done = reader::read(shared, key, account, asks, reader).await;
+                let done = reader::read(shared, key, access, asks, reader).await;
                 // The receiver is gone only when the daemon is stopping.
                 let _ = report.send(done).await;
             });
@@ -273,7 +275,7 @@ impl Daemon {
         let shared_budget =
             |other: &&ScopeKey| other.account == key.account && service(other.kind) == service(key.kind);
         let together = self.calls.iter().filter(|(other, _)| shared_budget(other)).map(|(_, calls)| calls).sum();
-        let interval = pace::interval(wish, together, self.shared.budgets.rate(&key.account, service(key.kind)));
+        let interval = pace::interval(wish, together, self.rate(&key));
         let wait = match &done.result {
             Ok(_) => {
                 self.failures.remove(&key);
@@ -293,6 +295,15 @@ impl Daemon {
             self.queue.schedule(&key, later(now, wait));
         } else {
             self.readers.remove(&key);
+        }
+    }
+
+    /// Calls a second that the readings of a scope may take together with its neighbours'.
+    fn rate(&self, key: &ScopeKey) -> f64 {
+        match (service(key.kind), self.watch.access(key)) {
+            (Some(service), _) => self.shared.budgets.rate(&key.account, service),
+            (None, Some(Access::CloudFoundry(foundation))) => self.shared.foundations.rate(&foundation),
+            (None, _) => f64::INFINITY,
         }
     }
 
@@ -362,12 +373,13 @@ fn later(at: Timestamp, wait: Duration) -> Timestamp {
     SignedDuration::try_from(wait).ok().and_then(|wait| at.saturating_add(wait).ok()).unwrap_or(at)
 }
 
-/// The service whose budget a scope's calls mostly use.
-fn service(kind: ScopeKind) -> Service {
+/// The AWS service whose budget a scope's calls mostly use.
+fn service(kind: ScopeKind) -> Option<Service> {
     match kind {
-        ScopeKind::EcsCluster => Service::Ecs,
-        ScopeKind::HealthChecks | ScopeKind::HostedZone => Service::Route53,
-        ScopeKind::LoadBalancers => Service::Elbv2,
-        ScopeKind::Table => Service::DynamoDb,
+        ScopeKind::CfFoundation | ScopeKind::CfOrganization | ScopeKind::HttpProbe => None,
+        ScopeKind::EcsCluster => Some(Service::Ecs),
+        ScopeKind::HealthChecks | ScopeKind::HostedZone => Some(Service::Route53),
+        ScopeKind::LoadBalancers => Some(Service::Elbv2),
+        ScopeKind::Table => Some(Service::DynamoDb),
     }
 }

@@ -17,7 +17,7 @@ use crate::core::identity::{Ask, ScopeKey, ScopeKind};
 use crate::core::memory::ScopeMemory;
 use crate::core::observation::{Failure, Reason};
 use crate::core::questions::{asks_for_unlisted, unlisted};
-use crate::scopes::{self, Scope};
+use crate::scopes::{self, Reader};
 
 /// A single pass has no next reading that could be late.
 const NEVER_STALE: Duration = Duration::ZERO;
@@ -36,7 +36,7 @@ pub async fn pass(
     only: impl Fn(&ScopeKey) -> bool,
     mut progress: impl FnMut(u64, u64, &str),
 ) {
-    let mut readers: BTreeMap<ScopeKey, Box<dyn Scope>> = BTreeMap::new();
+    let mut readers: BTreeMap<ScopeKey, Reader> = BTreeMap::new();
     let scopes: BTreeSet<ScopeKey> = watch.index.scopes.keys().filter(|key| only(key)).cloned().collect();
     let total = scopes.len() as u64;
     let mut done = 0;
@@ -59,9 +59,10 @@ pub async fn pass(
         read_all(watch, shared, wave, &mut readers, |message| progress(done, total, message)).await;
         watch.evaluate(shared.clock.now());
     }
-    for account in watch.idle_accounts() {
-        let identity = shared.identity(&account, "global").await;
-        watch.identify(account.identity_key(), identity);
+    for (credentials, access) in watch.idle() {
+        if let Some(identity) = shared.who(&access).await {
+            watch.identify(credentials, identity);
+        }
     }
     for _ in 0..ROUNDS {
         let wanted: BTreeSet<ScopeKey> = watch.wanted().into_iter().filter(|key| scopes.contains(key)).collect();
@@ -102,7 +103,7 @@ async fn read_all(
     watch: &mut Watch,
     shared: &Arc<Shared>,
     keys: BTreeSet<ScopeKey>,
-    readers: &mut BTreeMap<ScopeKey, Box<dyn Scope>>,
+    readers: &mut BTreeMap<ScopeKey, Reader>,
     mut progress: impl FnMut(&str),
 ) {
     let mut waiting = keys.into_iter();
@@ -112,9 +113,9 @@ async fn read_all(
             let Some(key) = waiting.next() else { break };
             let reader = readers.remove(&key).unwrap_or_else(|| scopes::open(&key));
             let asks = watch.asks(&key);
-            match watch.account(&key).cloned() {
-                Some(account) => {
-                    running.spawn(reader::read(shared.clone(), key, account, asks, reader));
+            match watch.access(&key) {
+                Some(access) => {
+                    running.spawn(reader::read(shared.clone(), key, access, asks, reader));
                 }
                 None => {
                     let failure = Failure::new(Reason::IdentityUnverified, "no environment declares this account");

@@ -14,20 +14,27 @@ use tokio::sync::Mutex;
 
 use crate::aws::budget::Budgets;
 use crate::aws::identity::{self, Identity};
+use crate::aws::intercept::Requests;
 use crate::aws::read::ReadContext;
 use crate::aws::session::Sessions;
 use crate::clock::Clock;
+use crate::cloudfoundry;
 use crate::core::asks::Asks;
-use crate::core::desired::Account;
+use crate::core::desired::{Access, Account, Foundation};
 use crate::core::identity::ScopeKey;
 use crate::core::observation::{Failure, IdentityState, Reading, Reason};
 use crate::core::redact::Redactor;
-use crate::scopes::Scope;
+use crate::probe::ProbeContext;
+use crate::scopes::{Context, Reader};
 
 /// What every reading shares.
 pub struct Shared {
-    /// Clients.
+    /// AWS clients.
     pub sessions: Sessions,
+    /// Sessions of foundations.
+    pub foundations: cloudfoundry::session::Sessions,
+    /// What is asked over HTTP without credentials.
+    pub probes: ProbeContext,
     /// Call budgets.
     pub budgets: Arc<Budgets>,
     /// Time.
@@ -39,6 +46,30 @@ pub struct Shared {
     /// How long a checked identity is believed.
     pub identity_age: Duration,
     identities: Mutex<BTreeMap<Arc<str>, Slot>>,
+}
+
+/// What is asked that is not AWS.
+pub struct Outside {
+    /// Sessions of foundations.
+    pub foundations: cloudfoundry::session::Sessions,
+    /// What is asked over HTTP without credentials.
+    pub probes: ProbeContext,
+}
+
+impl Outside {
+    /// On the real network, through a proxy or none; or on a simulated cloud.
+    pub fn new(
+        cloud: Option<String>,
+        proxy: Option<String>,
+        clock: &Clock,
+        redactor: &Arc<Redactor>,
+        requests: &Requests,
+    ) -> Result<Self, String> {
+        let (clock, requests) = (clock.clone(), requests.clone());
+        let probes = ProbeContext::new(clock.clone(), redactor.clone(), cloud.clone(), proxy.clone());
+        let options = cloudfoundry::session::SessionOptions { cloud, clock, requests, proxy };
+        Ok(Self { foundations: cloudfoundry::session::Sessions::new(options)?, probes })
+    }
 }
 
 /// What STS said of one account; whoever holds it asks, the others wait for the answer.
@@ -72,7 +103,7 @@ pub struct Done {
     /// Which scope.
     pub key: ScopeKey,
     /// Its reader, unless it panicked.
-    pub reader: Option<Box<dyn Scope>>,
+    pub reader: Option<Reader>,
     /// What was read.
     pub result: Result<Reading, Failure>,
     /// What STS said of the account, by the key of the credentials that were used.
@@ -83,13 +114,16 @@ impl Shared {
     /// Shared parts of all readings.
     pub fn new(
         sessions: Sessions,
+        outside: Outside,
         budgets: Arc<Budgets>,
         clock: Clock,
         redactor: Arc<Redactor>,
         simulated: bool,
         identity_age: Duration,
     ) -> Self {
-        Self { sessions, budgets, clock, redactor, simulated, identity_age, identities: Mutex::new(BTreeMap::new()) }
+        let Outside { foundations, probes } = outside;
+        let identities = Mutex::new(BTreeMap::new());
+        Self { sessions, foundations, probes, budgets, clock, redactor, simulated, identity_age, identities }
     }
 
     /// A context for calls in one account and region.
@@ -104,17 +138,10 @@ impl Shared {
 
     /// What STS says of an account; asked at most once in `identity_age`, however many scopes ask.
     pub async fn identity(&self, account: &Account, region: &str) -> Identity {
-        let slot = self.slot(account).await;
+        let slot = self.slot(account.identity_key()).await;
         let mut slot = slot.lock().await;
-        if let Some(Known { identity: known, .. }) = &*slot {
-            let age = self.clock.now().duration_since(known.checked_at);
-            let believed = match known.believe() {
-                Ok(()) => SignedDuration::try_from(self.identity_age).unwrap_or(SignedDuration::from_secs(60)),
-                Err(_) => IDENTITY_RETRY,
-            };
-            if !age.is_negative() && age < believed {
-                return known.clone();
-            }
+        if let Some(identity) = self.recent(slot.as_ref()) {
+            return identity;
         }
         self.ask(account, region, &mut slot).await
     }
@@ -128,7 +155,7 @@ impl Shared {
         region: &str,
         signers: &BTreeSet<String>,
     ) -> (Result<(), Failure>, Option<Identity>) {
-        let slot = self.slot(account).await;
+        let slot = self.slot(account.identity_key()).await;
         let mut slot = slot.lock().await;
         if slot.as_ref().is_some_and(|known| known.vouches_for(signers)) {
             return (Ok(()), None);
@@ -137,8 +164,105 @@ impl Shared {
         (identity.believe(), Some(identity))
     }
 
-    async fn slot(&self, account: &Account) -> Slot {
-        self.identities.lock().await.entry(account.identity_key()).or_default().clone()
+    /// What a reading asks with, and whose credentials these are, once they may be believed.
+    async fn enter(
+        &self,
+        access: &Access,
+        region: &str,
+    ) -> Result<(Context, Option<Identity>), (Failure, Option<Identity>)> {
+        match access {
+            Access::Anybody => Ok((Context::Anybody(self.probes.clone()), None)),
+            Access::CloudFoundry(foundation) => {
+                let identity = self.foundation_identity(foundation).await;
+                match identity.believe() {
+                    Ok(()) => Ok((Context::CloudFoundry(self.foundation(foundation).await), Some(identity))),
+                    Err(failure) => Err((failure, Some(identity))),
+                }
+            }
+            Access::Aws(account) => {
+                let identity = self.identity(account, region).await;
+                if let Err(failure) = identity.believe() {
+                    return Err((failure, Some(identity)));
+                }
+                match self.context(account, region).await {
+                    Ok(context) => Ok((Context::Aws(context), Some(identity))),
+                    Err(failure) => Err((failure, Some(identity))),
+                }
+            }
+        }
+    }
+
+    /// Whose credentials these are, if there are any.
+    pub async fn who(&self, access: &Access) -> Option<Identity> {
+        match access {
+            Access::Aws(account) => Some(self.identity(account, "global").await),
+            Access::CloudFoundry(foundation) => Some(self.foundation_identity(foundation).await),
+            Access::Anybody => None,
+        }
+    }
+
+    /// What may be believed of a reading that is over, and what was learned of the credentials.
+    async fn leave(
+        &self,
+        access: &Access,
+        region: &str,
+        context: &Context,
+        result: Result<Reading, Failure>,
+    ) -> (Result<Reading, Failure>, Option<Identity>) {
+        match (access, context, result) {
+            (Access::Aws(account), Context::Aws(context), Ok(reading)) => {
+                let (vouched, newer) = self.vouch(account, region, &context.signers()).await;
+                (vouched.map(|()| reading), newer)
+            }
+            (Access::Aws(account), _, Err(failure)) => {
+                self.renew(account, &failure).await;
+                (Err(failure), None)
+            }
+            (Access::CloudFoundry(foundation), _, Err(failure)) => {
+                if matches!(failure.reason, Reason::Credentials | Reason::IdentityMismatch) {
+                    self.foundations.forget(foundation).await;
+                }
+                (Err(failure), None)
+            }
+            (_, _, result) => (result, None),
+        }
+    }
+
+    /// A context for calls to a foundation.
+    pub async fn foundation(&self, foundation: &Foundation) -> cloudfoundry::read::ReadContext {
+        let session = self.foundations.session(foundation).await;
+        cloudfoundry::read::ReadContext::new(session, self.clock.clone(), self.redactor.clone())
+    }
+
+    /// Whether a foundation is the declared one; asked at most once in `identity_age`.
+    pub async fn foundation_identity(&self, foundation: &Foundation) -> Identity {
+        let slot = self.slot(foundation.identity_key()).await;
+        let mut slot = slot.lock().await;
+        if let Some(identity) = self.recent(slot.as_ref()) {
+            return identity;
+        }
+        let context = self.foundation(foundation).await;
+        let identity = cloudfoundry::identity::check(&context, foundation, self.simulated).await;
+        if identity.believe().is_err() {
+            self.foundations.forget(foundation).await;
+        }
+        *slot = Some(Known { identity: identity.clone(), keys: Vec::new() });
+        identity
+    }
+
+    /// What was said lately, if that still holds.
+    fn recent(&self, known: Option<&Known>) -> Option<Identity> {
+        let known = &known?.identity;
+        let age = self.clock.now().duration_since(known.checked_at);
+        let believed = match known.believe() {
+            Ok(()) => SignedDuration::try_from(self.identity_age).unwrap_or(SignedDuration::from_secs(60)),
+            Err(_) => IDENTITY_RETRY,
+        };
+        (!age.is_negative() && age < believed).then(|| known.clone())
+    }
+
+    async fn slot(&self, credentials: Arc<str>) -> Slot {
+        self.identities.lock().await.entry(credentials).or_default().clone()
     }
 
     /// Asks STS, and remembers of which access key it spoke.
@@ -183,22 +307,12 @@ impl Shared {
 }
 
 /// Reads a scope once, in a task of its own so that a panic stays inside.
-pub async fn read(
-    shared: Arc<Shared>,
-    key: ScopeKey,
-    account: Account,
-    asks: Arc<Asks>,
-    mut reader: Box<dyn Scope>,
-) -> Done {
-    let (task_key, credentials) = (key.clone(), account.identity_key());
+pub async fn read(shared: Arc<Shared>, key: ScopeKey, access: Access, asks: Arc<Asks>, mut reader: Reader) -> Done {
+    let (task_key, credentials) = (key.clone(), access.identity_key());
     let task = tokio::spawn(async move {
-        let identity = shared.identity(&account, &task_key.region).await;
-        if let Err(failure) = identity.believe() {
-            return (reader, Err(failure), identity);
-        }
-        let context = match shared.context(&account, &task_key.region).await {
-            Ok(context) => context,
-            Err(failure) => return (reader, Err(failure), identity),
+        let (context, identity) = match shared.enter(&access, &task_key.region).await {
+            Ok(entered) => entered,
+            Err((failure, identity)) => return (reader, Err(failure), identity),
         };
         let limit = shared.clock.real(DEADLINE).max(Duration::from_secs(60));
         let result = match tokio::time::timeout(limit, reader.read(&context, &asks)).await {
@@ -207,20 +321,12 @@ pub async fn read(
                 Err(Failure::new(Reason::Timeout, format!("reading {task_key} took longer than {}s", limit.as_secs())))
             }
         };
-        match result {
-            Ok(reading) => {
-                let (vouched, newer) = shared.vouch(&account, &task_key.region, &context.signers()).await;
-                (reader, vouched.map(|()| reading), newer.unwrap_or(identity))
-            }
-            Err(failure) => {
-                shared.renew(&account, &failure).await;
-                (reader, Err(failure), identity)
-            }
-        }
+        let (result, newer) = shared.leave(&access, &task_key.region, &context, result).await;
+        (reader, result, newer.or(identity))
     });
     match task.await {
         Ok((reader, result, identity)) => {
-            Done { key, reader: Some(reader), result, identity: Some((credentials, identity)) }
+            Done { key, reader: Some(reader), result, identity: credentials.zip(identity) }
         }
         Err(_) => {
             let failure = Failure::new(

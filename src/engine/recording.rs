@@ -12,10 +12,11 @@ use tracing::{error, info, warn};
 
 use crate::core::asks::Asks;
 use crate::core::drift::{Drift, Finding, FindingKey};
-use crate::core::identity::{Ask, ObjectKey, ScopeKey};
+use crate::core::identity::{Ask, ObjectKey, ScopeKey, ScopeKind};
 use crate::core::index::Index;
 use crate::core::memory::Memory;
-use crate::core::observation::Observations;
+use crate::core::observation::{Observations, Reading};
+use crate::engine::attribution::audit::Audit;
 use crate::core::record::{Attributed, Change, Seen, What};
 use crate::core::snapshot::{Attributions, Snapshot};
 use crate::core::world::{Sight, World};
@@ -42,6 +43,8 @@ pub struct Recording {
     /// Recorded things that the last listing of a scope lacked without proof.
     unproven: BTreeMap<ScopeKey, BTreeSet<ObjectKey>>,
     attributions: Attributions,
+    /// Who did what on Cloud Foundry.
+    audit: Audit,
     /// Findings of which nothing more will be learnt, by when they began.
     settled: BTreeMap<FindingKey, Timestamp>,
     /// Where the next look begins.
@@ -54,7 +57,8 @@ impl Recording {
     /// A recording into this store, if there is one.
     pub fn new(history: Option<Arc<Mutex<dyn History>>>) -> Self {
         let (unproven, settled) = (BTreeMap::new(), BTreeMap::new());
-        Self { history, unproven, attributions: Attributions::default(), settled, looks: 0, healthy: true }
+        let (attributions, audit) = (Attributions::default(), Audit::default());
+        Self { history, unproven, attributions, audit, settled, looks: 0, healthy: true }
     }
 
     /// From now on whoever asks the record is shown what these manifests let be shown, and no more.
@@ -100,7 +104,10 @@ impl Recording {
             drop(history);
             self.ask_next(scope, unproven);
             match recorded {
-                Ok(changes) => changes.iter().for_each(|change| told(scope, change)),
+                Ok(changes) => {
+                    changes.iter().for_each(|change| told(scope, change));
+                    self.name_doers(scope, changes, reading, now);
+                }
                 Err(error) => {
                     result = Err(error);
                     break;
@@ -108,6 +115,26 @@ impl Recording {
             }
         }
         self.note(result);
+    }
+
+    /// Names who made the changes of a scope whose readings bring its own audit events.
+    fn name_doers(&mut self, scope: &ScopeKey, changes: Vec<Change>, reading: &Reading, now: Timestamp) {
+        if !matches!(scope.kind, ScopeKind::CfFoundation | ScopeKind::CfOrganization) {
+            return;
+        }
+        let Some(history) = &self.history else { return };
+        let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+        if reading.previous.is_none() {
+            // Changes that waited when moored was stopped wait again.
+            let waited = history.pending(MOST_CHANGES).unwrap_or_default();
+            self.audit.wait(waited.into_iter().filter(|change| change.scope == *scope));
+        }
+        self.audit.wait(changes);
+        for (id, attributed) in self.audit.settle(scope, reading, now) {
+            if let Err(reason) = history.attribute(id, &attributed) {
+                warn!(event = "attribution_unwritten", %reason, "who made a change could not be stored");
+            }
+        }
     }
 
     /// Those that were not asked about last time come first, so that none is never asked about.

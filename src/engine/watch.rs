@@ -15,13 +15,13 @@ use super::reader::Done;
 use super::recording::Recording;
 use crate::aws::identity::Identity;
 use crate::core::asks::Asks;
-use crate::core::desired::{Account, Desired};
+use crate::core::desired::{Access, Desired};
 use crate::core::evaluate::{Evaluation, Event, Input, evaluate};
 use crate::core::hold::Hold;
 use crate::core::identity::ScopeKey;
 use crate::core::index::Index;
 use crate::core::memory::Memory;
-use crate::core::observation::{Failure, IdentityState, Observation, Observations};
+use crate::core::observation::{Failure, IdentityState, Observation, Observations, Reading};
 use crate::core::snapshot::Snapshot;
 use crate::store::History;
 
@@ -85,21 +85,19 @@ impl Watch {
         let dropped: BTreeSet<ScopeKey> = index.scopes.keys().filter(|scope| outgrown(scope)).cloned().collect();
         self.observations.retain(|scope, _| index.scopes.contains_key(scope) && !dropped.contains(scope));
         self.failures.retain(|(scope, _), _| index.scopes.contains_key(scope));
-        let accounts = self.desired.environments.values().flat_map(|environment| environment.accounts.values());
-        let credentials: BTreeSet<Arc<str>> = accounts.map(Account::identity_key).collect();
+        let environments = self.desired.environments.values();
+        let credentials: BTreeSet<Arc<str>> =
+            environments.flat_map(|environment| environment.identities()).map(|(_, key)| key).collect();
         self.identities.retain(|key, _| credentials.contains(key));
         self.evaluation = None;
         dropped
     }
 
-    /// The account that a scope is read with: the first environment's that shares it.
-    pub fn account(&self, scope: &ScopeKey) -> Option<&Account> {
+    /// What a scope is read with: the first environment's that shares it.
+    pub fn access(&self, scope: &ScopeKey) -> Option<Access> {
         let home = self.index.scopes.get(scope)?;
-        home.environments
-            .iter()
-            .filter_map(|name| self.desired.environments.get(name))
-            .flat_map(|environment| environment.accounts.values())
-            .find(|account| account.id == scope.account)
+        let sharing = home.environments.iter().filter_map(|name| self.desired.environments.get(name));
+        sharing.into_iter().find_map(|environment| environment.access(scope))
     }
 
     /// What to ask of a scope.
@@ -126,7 +124,8 @@ impl Watch {
                     info!(event = "scope_recovered", scope = %done.key, "reads again");
                 }
                 observation.failed_at = None;
-                observation.reading = Some(Arc::new(reading));
+                let previous = observation.reading.as_ref().map(|before| before.started);
+                observation.reading = Some(Arc::new(Reading { previous, ..reading }));
             }
             Err(failure) => {
                 *self.failures.entry((done.key.clone(), failure.reason.as_str())).or_default() += 1;
@@ -140,14 +139,15 @@ impl Watch {
         self.changed.insert(done.key.clone());
     }
 
-    /// Accounts in which nothing is declared: no reading asks who their credentials are.
-    pub fn idle_accounts(&self) -> Vec<Account> {
-        let accounts = self.desired.environments.values().flat_map(|environment| environment.accounts.values());
+    /// Accounts and foundations in which nothing is declared: no reading asks whose they are.
+    pub fn idle(&self) -> BTreeMap<Arc<str>, Access> {
+        let all = self.desired.environments.values().flat_map(|environment| {
+            let accounts = environment.accounts.values().cloned().map(Access::Aws);
+            accounts.chain(environment.foundation.iter().cloned().map(Access::CloudFoundry))
+        });
         let busy: BTreeSet<Arc<str>> =
-            self.index.scopes.keys().filter_map(|scope| self.account(scope)).map(Account::identity_key).collect();
-        let idle: BTreeMap<Arc<str>, &Account> =
-            accounts.map(|account| (account.identity_key(), account)).filter(|(key, _)| !busy.contains(key)).collect();
-        idle.into_values().cloned().collect()
+            self.index.scopes.keys().filter_map(|scope| self.access(scope)?.identity_key()).collect();
+        all.filter_map(|access| Some((access.identity_key()?, access))).filter(|(key, _)| !busy.contains(key)).collect()
     }
 
     /// Takes what STS said of some credentials.

@@ -10,10 +10,18 @@ use std::sync::Arc;
 
 use crate::core::observation::Live;
 use crate::core::value::Value;
-use crate::kinds::{dns_record, ecs_service, health_check, load_balancer, target_group};
+use crate::kinds::{app, dns_record, ecs_service, health_check, load_balancer, service_instance, target_group};
 
-/// Tags by which people say what application a thing is part of.
-const TAGS: [&str; 5] = ["tags.app", "tags.App", "tags.application", "tags.Application", "tags.app.kubernetes.io/name"];
+/// Tags and labels by which people say what application a thing is part of.
+const TAGS: [&str; 7] = [
+    "tags.app",
+    "tags.App",
+    "tags.application",
+    "tags.Application",
+    "tags.app.kubernetes.io/name",
+    "labels.app",
+    "labels.app.kubernetes.io/name",
+];
 
 /// A live thing among the others.
 #[derive(Debug, Clone, Copy)]
@@ -70,16 +78,42 @@ pub fn applications(members: &[Member<'_>]) -> BTreeMap<Arc<str>, Arc<str>> {
             .collect();
         known.extend(learned);
     }
+    let bound = bound(members, &known);
+    known.extend(bound);
     known
 }
 
-/// What is known of a thing without looking at others. A service without a tag is an application.
+/// Service instances, by the apps that are bound to them.
+fn bound(members: &[Member<'_>], known: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<(Arc<str>, Arc<str>)> {
+    let mut users: BTreeMap<String, BTreeSet<&Arc<str>>> = BTreeMap::new();
+    for live in members.iter().map(|member| member.live).filter(|live| live.key.kind == app::KIND) {
+        let Some(((space, _), application)) = live.key.key.rsplit_once('/').zip(known.get(&live.id)) else { continue };
+        let Some(Value::List(services)) = live.fields.value("services") else { continue };
+        for service in services.iter().filter_map(Value::as_text) {
+            users.entry(format!("{space}/{service}")).or_default().insert(application);
+        }
+    }
+    let instances = members.iter().map(|member| member.live).filter(|live| live.key.kind == service_instance::KIND);
+    let learned = instances.filter(|live| !known.contains_key(&live.id)).filter_map(|live| {
+        let applications = users.get(&*live.key.key).filter(|applications| applications.len() == 1)?;
+        Some((live.id.clone(), (*applications.first()?).clone()))
+    });
+    learned.collect()
+}
+
+/// What is known of a thing without looking at others. A service or app without a tag is an
+/// application.
 fn own(member: &Member<'_>) -> Option<Arc<str>> {
     let live = member.live;
     let tag = TAGS.iter().find_map(|path| live.fields.value(path).and_then(Value::as_text));
     let tag = tag.map(str::trim).filter(|text| !text.is_empty());
-    let service = (live.key.kind == ecs_service::KIND).then_some(&*live.key.key);
-    member.application.or(tag).or(service).map(Arc::from)
+    let itself = match live.key.kind {
+        ecs_service::KIND => Some(&*live.key.key),
+        // Its space stands before it.
+        app::KIND => live.key.key.rsplit('/').next(),
+        _ => None,
+    };
+    member.application.or(tag).or(itself).map(Arc::from)
 }
 
 /// Who refers to whom.
@@ -170,6 +204,24 @@ mod tests {
         let members: Vec<Member<'_>> =
             things.iter().map(|live| Member { live, application: Some("declared") }).collect();
         assert!(applications(&members).values().all(|name| **name == *"declared"));
+    }
+
+    #[test]
+    fn a_service_instance_is_part_of_the_only_app_of_its_space_that_is_bound_to_it() {
+        let bound = |key: &str, services: &[&str]| {
+            let mut live = thing("App", key, &[], &[]);
+            live.fields.set("services", Value::set(services.iter().copied()));
+            live
+        };
+        let mut web = bound("prod/web", &["db", "cache"]);
+        web.fields.set("labels.app", "shop");
+        let mut things = vec![web, bound("prod/worker", &["cache"]), bound("test/web", &["db", "queue"])];
+        things.extend(["prod/db", "prod/cache", "prod/queue"].map(|key| thing("ServiceInstance", key, &[], &[])));
+        let applications = applied(&things);
+        let of = |id: &str| applications.get(id).map(|name| &**name);
+        assert_eq!((of("App/prod/web"), of("App/prod/worker")), (Some("shop"), Some("worker")));
+        assert_eq!(of("ServiceInstance/prod/db"), Some("shop"));
+        assert_eq!((of("ServiceInstance/prod/cache"), of("ServiceInstance/prod/queue")), (None, None));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! ([`grouping`]), what it is called ([`naming`]) and how it is written ([`writing`]); and refuses
 //! to hand out anything that would read as drift a moment later ([`proof`]). Never writes to a
 //! cloud, never declares what a manifest declares already, never writes half of what it found. The
-//! command `moored import` calls it.
+//! command `moored import` calls it. [`echo`] finds the exports that somebody else made.
 
+pub mod echo;
 pub mod grouping;
 pub mod naming;
 pub mod output;
@@ -17,13 +18,15 @@ pub mod writing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::desired::{Account, Desired, Environment};
-use crate::core::identity::ScopeKey;
+use serde_json::Value as Json;
+
+use crate::core::desired::{Access, Desired, Environment};
+use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Live};
 use crate::core::redact::Redactor;
-use crate::kinds;
-use crate::kinds::importing::ImportSetting;
+use crate::kinds::importing::{ImportSetting, Imported};
 use crate::kinds::setting::Setting;
+use crate::kinds::{self, app, buildpacks, inventory, service_binding};
 use grouping::Member;
 use naming::Wish;
 use reading::{Found, Seen};
@@ -38,13 +41,22 @@ pub struct Request<'a> {
     pub environment: &'a Environment,
     /// What is read.
     pub scopes: &'a BTreeSet<ScopeKey>,
+    /// Of these organisations only what lies in these spaces, in lower case.
+    pub spaces: &'a BTreeMap<ScopeKey, BTreeSet<Arc<str>>>,
 }
 
 impl<'a> Request<'a> {
-    /// The account that a scope is read with: the environment's own, or that of whoever declares it.
-    pub fn account(&self, scope: &ScopeKey) -> Option<&'a Account> {
-        let others = self.desired.environments.values().flat_map(|environment| environment.accounts.values());
-        self.environment.accounts.values().chain(others).find(|account| account.id == scope.account)
+    /// What a scope is read with: the environment's own, or that of whoever declares it.
+    pub fn access(&self, scope: &ScopeKey) -> Option<Access> {
+        let others = self.desired.environments.values().map(|environment| &**environment);
+        std::iter::once(self.environment).chain(others).find_map(|environment| environment.access(scope))
+    }
+
+    /// Whether a thing lies where it is looked for.
+    pub fn covers(&self, scope: &ScopeKey, live: &Live) -> bool {
+        let Some(spaces) = self.spaces.get(scope) else { return true };
+        let within = |space: &Arc<str>| live.key.key.strip_prefix(&**space).is_some_and(|rest| rest.starts_with('/'));
+        spaces.iter().any(within)
     }
 }
 
@@ -65,6 +77,14 @@ pub enum ImportError {
         /// Which one.
         scope: Box<ScopeKey>,
     },
+    /// Two apps of one environment cannot be told apart by the names of their bindings.
+    #[error(
+        "two bindings would both be called {name}: apps of two spaces share their name and that of a service; import each space into an Environment of its own (--cf-space NAME)"
+    )]
+    Alike {
+        /// `app/instance`.
+        name: String,
+    },
     /// What was written is no manifest, or says something else than what was read.
     #[error(
         "the import does not say what was read, which is a bug of moored, please report it; nothing was written:\n{0}"
@@ -84,17 +104,25 @@ pub struct Import {
 }
 
 /// Makes manifests of everything that was found and is worth one.
-pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Import {
+pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Result<Import, ImportError> {
     let mut import = Import { left_out: seen.left_out.clone(), ..Import::default() };
-    let mut found: Vec<(&ScopeKey, &Arc<Live>, kinds::importing::Imported)> = Vec::new();
+    let mut found: Vec<(&ScopeKey, &Arc<Live>, Imported)> = Vec::new();
     for Found { scope, live } in &seen.found {
         let Some(how) = kinds::find(live.key.kind).and_then(|entry| entry.import.as_ref()) else { continue };
         let (account, region) = place(request, scope, redactor);
         let setting = ImportSetting { scope, account: account.as_deref(), region: region.as_deref() };
         match (how.declare)(live, &setting) {
-            Ok(imported) => found.push((scope, live, imported)),
+            Ok(mut imported) => {
+                if scope.kind == ScopeKind::CfOrganization && goes_without_saying(request, scope, redactor) {
+                    imported.spec.shift_remove("organization");
+                }
+                found.push((scope, live, imported));
+            }
             Err(reason) => *import.left_out.entry(reason.to_owned()).or_default() += 1,
         }
+    }
+    if let Some(name) = alike(request, &found) {
+        return Err(ImportError::Alike { name });
     }
     let wishes: Vec<Wish<'_>> =
         found.iter().map(|(_, live, imported)| Wish { kind: live.key.kind, names: &imported.names }).collect();
@@ -109,12 +137,15 @@ pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Imp
         manifests.push(Manifest { kind: live.key.kind, name, application, scope, imported });
     }
     import.files = writing::files(&request.environment.name, manifests);
-    import
+    Ok(import)
 }
 
 /// The account's alias and the region of a scope, where a manifest has to name them.
 fn place(request: &Request<'_>, scope: &ScopeKey, redactor: &Redactor) -> (Option<Arc<str>>, Option<Arc<str>>) {
-    let setting = Setting { environment: request.environment, name: "", redactor };
+    if matches!(scope.kind, ScopeKind::CfOrganization | ScopeKind::CfFoundation) {
+        return (None, None);
+    }
+    let setting = Setting::new(request.environment, "", redactor);
     let default = setting.account(None).ok().filter(|account| account.id == scope.account);
     let named = request.environment.accounts.iter().find(|(_, account)| account.id == scope.account);
     let alias = named.filter(|_| default.is_none()).map(|(alias, _)| alias.clone());
@@ -124,8 +155,40 @@ fn place(request: &Request<'_>, scope: &ScopeKey, redactor: &Redactor) -> (Optio
     (alias, region)
 }
 
-/// Names that manifests of the environment have already.
+/// Whether a manifest that names no organisation means this one.
+fn goes_without_saying(request: &Request<'_>, scope: &ScopeKey, redactor: &Redactor) -> bool {
+    Setting::new(request.environment, "", redactor).organization(None).is_ok_and(|implied| implied == *scope)
+}
+
+/// Names that manifests of the environment have already. An Inventory is a part of each manifest of
+/// buildpacks, and has its name.
 fn taken(request: &Request<'_>) -> BTreeSet<(&'static str, Arc<str>)> {
-    let of_environment = request.desired.resources.iter().filter(|known| known.environment == request.environment.name);
-    of_environment.map(|declared| (declared.kind.name(), declared.name.clone())).collect()
+    let mut taken = BTreeSet::new();
+    for declared in request.desired.resources.iter().filter(|known| known.environment == request.environment.name) {
+        let kind = declared.kind.name();
+        taken.insert((kind, declared.name.clone()));
+        if kind == inventory::KIND {
+            taken.insert((buildpacks::KIND, declared.name.clone()));
+        }
+    }
+    taken
+}
+
+/// The name that two bindings would share: a binding is called by its app's name in Cloud Foundry,
+/// whatever its app's manifest is called.
+fn alike(request: &Request<'_>, found: &[(&ScopeKey, &Arc<Live>, Imported)]) -> Option<String> {
+    let mut known: BTreeSet<String> = taken(request)
+        .into_iter()
+        .filter(|(kind, _)| *kind == service_binding::KIND)
+        .map(|(_, name)| name.to_string())
+        .collect();
+    let apps = found.iter().filter(|(_, live, _)| live.key.kind == app::KIND);
+    let named = apps.filter_map(|(_, _, imported)| {
+        let application = imported.spec.get("application")?;
+        Some((application.get("name")?.as_str()?, application.get("services")?.as_array()?))
+    });
+    let mut bindings = named.flat_map(|(app, services)| {
+        services.iter().filter_map(Json::as_str).map(move |service| format!("{app}/{service}"))
+    });
+    bindings.find(|name| !known.insert(name.clone()))
 }

@@ -3,7 +3,8 @@
 //! Decides whether an import may be handed out: its very bytes are loaded like any manifests,
 //! together with those in force, and evaluated against the very readings that they were made of.
 //! One difference, one thing that cannot be judged or that got lost on the way, and nothing is
-//! handed out. That a thing does not work right now is told, and is no fault of the import. The
+//! handed out. A manifest may declare several things, and each of them counts. That a thing does not
+//! work right now, or will not after its next restart, is told, and is no fault of the import. The
 //! command `moored import` calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +13,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::reading::Seen;
+use super::reading::{Found, Seen};
 use super::{Import, ImportError, Request};
 use crate::core::desired::Desired;
 use crate::core::drift::Drift;
+use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::memory::Memory;
 use crate::core::redact::Redactor;
 use crate::core::snapshot::Snapshot;
@@ -41,6 +43,7 @@ pub fn prove(
 ) -> Result<Vec<String>, ImportError> {
     let imported = Arc::new(Parsed::of(&source(&import.files), None));
     let read_back = imported.resource_count();
+    let before = names(request, &resolve(&in_force, redactor, now).desired);
     let mut roots = in_force;
     roots.push(imported);
     let resolved = resolve(&roots, redactor, now);
@@ -48,19 +51,30 @@ pub fn prove(
         let refusals: Vec<String> = resolved.rejected.iter().map(|rejected| rejected.render(false)).collect();
         return Err(ImportError::Untrue(refusals.join("\n")));
     }
-    let lost = lost(request, import, read_back, &resolved.desired);
+    let mut lost = lost(request, import, read_back, &resolved.desired);
+    lost.extend(unmentioned(request, seen, &resolved.desired));
     if !lost.is_empty() {
         return Err(untrue_of(&lost));
     }
+    let ours = names(request, &resolved.desired).difference(&before).cloned().collect();
     let mut watch = Watch::new(Memory::default(), None);
     watch.declare(resolved.desired);
     watch.observations = seen.observations.clone();
     let snapshot = watch.evaluate(now);
-    let untrue = untrue(request, import, &snapshot);
+    let untrue = untrue(request, &ours, &snapshot);
     if untrue.is_empty() {
-        return Ok(troubles(request, import, &snapshot));
+        return Ok(troubles(request, &ours, &snapshot));
     }
     Err(untrue_of(&untrue))
+}
+
+/// Kinds and names of everything that a manifest of the environment declares: a document may
+/// declare several things.
+type Names = BTreeSet<(&'static str, Arc<str>)>;
+
+fn names(request: &Request<'_>, desired: &Desired) -> Names {
+    let of_environment = desired.resources.iter().filter(|known| known.environment == request.environment.name);
+    of_environment.map(|known| (known.kind.name(), known.name.clone())).collect()
 }
 
 fn untrue_of(all: &[String]) -> ImportError {
@@ -74,14 +88,28 @@ fn untrue_of(all: &[String]) -> ImportError {
 /// Manifests that were meant to be there and are not: what nobody declares is not compared, so that
 /// it would never differ.
 fn lost(request: &Request<'_>, import: &Import, read_back: usize, desired: &Desired) -> Vec<String> {
-    let of_environment = desired.resources.iter().filter(|known| known.environment == request.environment.name);
-    let there: BTreeSet<(&str, &str)> = of_environment.map(|known| (known.kind.name(), &*known.name)).collect();
-    let missing = import.declared.iter().filter(|(kind, name)| !there.contains(&(*kind, &**name)));
+    let there = names(request, desired);
+    let missing = import.declared.iter().filter(|declared| !there.contains(*declared));
     let mut lost: Vec<String> = missing.map(|(kind, name)| format!("{kind} {name}: its manifest is missing")).collect();
     if read_back != import.declared.len() {
         lost.push(format!("{} manifests were made, and {read_back} are in the files", import.declared.len()));
     }
     lost
+}
+
+/// Things that the manifests of others were meant to declare and do not.
+fn unmentioned(request: &Request<'_>, seen: &Seen, desired: &Desired) -> Vec<String> {
+    if seen.carried.is_empty() {
+        return Vec::new();
+    }
+    let mut mentioned: BTreeSet<(&ScopeKey, &ObjectKey)> = BTreeSet::new();
+    for known in desired.resources.iter().filter(|known| known.environment == request.environment.name) {
+        let reading = seen.observations.get(&known.scope).and_then(|observation| observation.reading.as_ref());
+        let things = reading.map(|reading| reading.find(&known.ask())).unwrap_or_default();
+        mentioned.extend(things.into_iter().map(|live| (&known.scope, &live.key)));
+    }
+    let lost = seen.carried.iter().filter(|Found { scope, live }| !mentioned.contains(&(scope, &live.key)));
+    lost.map(|Found { live, .. }| format!("{} {}: no manifest mentions it", live.key.kind, live.key.key)).collect()
 }
 
 fn source(files: &BTreeMap<String, String>) -> Source {
@@ -91,21 +119,26 @@ fn source(files: &BTreeMap<String, String>) -> Source {
 }
 
 /// Whether something is said of a thing that the import declares.
-fn concerns(request: &Request<'_>, import: &Import, environment: &str, kind: &str, name: &str) -> bool {
+fn concerns(request: &Request<'_>, ours: &Names, environment: &str, kind: &str, name: &str) -> bool {
     *environment == *request.environment.name
-        && import.declared.iter().any(|(declared_kind, declared)| *declared_kind == kind && **declared == *name)
+        && ours.iter().any(|(declared_kind, declared)| *declared_kind == kind && **declared == *name)
+}
+
+/// Whether it says that a thing does not work, rather than that it is not as declared.
+fn is_trouble(drift: Drift) -> bool {
+    matches!(drift, Drift::Degraded | Drift::Latent)
 }
 
 /// What is not as the import says.
-fn untrue(request: &Request<'_>, import: &Import, snapshot: &Snapshot) -> Vec<String> {
+fn untrue(request: &Request<'_>, ours: &Names, snapshot: &Snapshot) -> Vec<String> {
     let findings = snapshot.findings.iter().filter(|finding| {
         let key = &finding.key;
-        key.drift != Drift::Degraded && concerns(request, import, &key.environment, &key.kind, &key.name)
+        !is_trouble(key.drift) && concerns(request, ours, &key.environment, &key.kind, &key.name)
     });
     let unknown = snapshot
         .unknown
         .iter()
-        .filter(|unknown| concerns(request, import, &unknown.environment, &unknown.kind, &unknown.name));
+        .filter(|unknown| concerns(request, ours, &unknown.environment, &unknown.kind, &unknown.name));
     let findings = findings.map(|finding| {
         let key = &finding.key;
         format!("{} {}: {}: {}", key.kind, key.name, key.drift, finding.message)
@@ -116,16 +149,16 @@ fn untrue(request: &Request<'_>, import: &Import, snapshot: &Snapshot) -> Vec<St
 }
 
 /// What is as the import says, but does not work, or is on its way to something else.
-fn troubles(request: &Request<'_>, import: &Import, snapshot: &Snapshot) -> Vec<String> {
+fn troubles(request: &Request<'_>, ours: &Names, snapshot: &Snapshot) -> Vec<String> {
     let degraded = snapshot
         .findings
         .iter()
-        .filter(|finding| finding.key.drift == Drift::Degraded)
+        .filter(|finding| is_trouble(finding.key.drift))
         .map(|finding| (&finding.key.environment, &finding.key.kind, &finding.key.name, &finding.message));
     let moving = snapshot.converging.iter().map(|one| (&one.environment, &one.kind, &one.name, &one.message));
     degraded
         .chain(moving)
-        .filter(|(environment, kind, name, _)| concerns(request, import, environment, kind, name))
+        .filter(|(environment, kind, name, _)| concerns(request, ours, environment, kind, name))
         .map(|(_, kind, name, message)| format!("{kind} {name}: {message}"))
         .collect()
 }
@@ -134,7 +167,7 @@ fn troubles(request: &Request<'_>, import: &Import, snapshot: &Snapshot) -> Vec<
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::core::identity::{ScopeKey, ScopeKind};
+    use crate::core::identity::ScopeKind;
     use crate::core::observation::{Observation, Reading};
     use crate::kinds::dns_record::live::{Observed, live};
 
@@ -182,7 +215,8 @@ spec: {class: production, aws: {accounts: {main: {account: \"111122223333\", reg
             ..Import::default()
         };
         let scopes = BTreeSet::from([scope]);
-        let request = Request { desired: &desired, environment: &environment, scopes: &scopes };
+        let spaces = BTreeMap::new();
+        let request = Request { desired: &desired, environment: &environment, scopes: &scopes, spaces: &spaces };
         prove(&request, &import, in_force, &seen, &redactor, now)
     }
 

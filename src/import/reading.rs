@@ -15,8 +15,9 @@ use crate::core::index::Index;
 use crate::core::observation::{Failure, Live, NamedAnswer, Observation, Observations, Reading, Reason};
 use crate::core::value::Fact;
 use crate::engine::reader::{self, Shared};
+use crate::kinds::app::absence::space_note;
 use crate::kinds::{self, detail};
-use crate::scopes::{self, Scope};
+use crate::scopes::{self, Reader};
 
 /// So often a scope is read again for what came in between.
 const ROUNDS: usize = 3;
@@ -40,6 +41,8 @@ pub struct Seen {
     pub observations: Observations,
     /// What gets a manifest, in the order of scopes and keys.
     pub found: Vec<Found>,
+    /// What those manifests declare besides: bindings of apps, buildpacks of an order.
+    pub carried: Vec<Found>,
     /// Everything there is, and the application of what is declared.
     pub world: Vec<(Arc<Live>, Option<Arc<str>>)>,
     /// What gets no manifest: why, and how much of it.
@@ -63,6 +66,7 @@ pub async fn read(
     for scope in request.scopes {
         let asks = round.listing(scope);
         round.observe(scope, asks).await?;
+        round.check_spaces(scope)?;
     }
     round.read_details().await?;
     round.conclude()
@@ -72,7 +76,7 @@ struct Round<'a, P> {
     request: &'a Request<'a>,
     shared: &'a Arc<Shared>,
     index: Index,
-    readers: BTreeMap<ScopeKey, Box<dyn Scope>>,
+    readers: BTreeMap<ScopeKey, Reader>,
     seen: Seen,
     progress: P,
 }
@@ -100,11 +104,11 @@ impl<P: FnMut(&str)> Round<'_, P> {
     async fn observe(&mut self, scope: &ScopeKey, asks: Asks) -> Result<(), ImportError> {
         (self.progress)(&scope.to_string());
         let unread = |failure| ImportError::Unread { scope: Box::new(scope.clone()), failure };
-        let Some(account) = self.request.account(scope).cloned() else {
+        let Some(access) = self.request.access(scope) else {
             return Err(unread(Failure::new(Reason::IdentityUnverified, "no environment declares this account")));
         };
         let reader = self.readers.remove(scope).unwrap_or_else(|| scopes::open(scope));
-        let done = reader::read(self.shared.clone(), scope.clone(), account, Arc::new(asks), reader).await;
+        let done = reader::read(self.shared.clone(), scope.clone(), access, Arc::new(asks), reader).await;
         self.readers.extend(done.reader.map(|reader| (scope.clone(), reader)));
         let reading = done.result.map_err(unread)?;
         if let Some(failure) = gap(&reading) {
@@ -113,6 +117,20 @@ impl<P: FnMut(&str)> Round<'_, P> {
         let observation = Observation { reading: Some(Arc::new(reading)), ..Observation::default() };
         self.seen.observations.insert(scope.clone(), observation);
         Ok(())
+    }
+
+    /// A space that nobody can see is no empty one.
+    fn check_spaces(&self, scope: &ScopeKey) -> Result<(), ImportError> {
+        let reading = self.seen.observations.get(scope).and_then(|observation| observation.reading.as_ref());
+        let (Some(spaces), Some(reading)) = (self.request.spaces.get(scope), reading) else { return Ok(()) };
+        match spaces.iter().find(|space| !reading.notes.contains_key(space_note(space).as_str())) {
+            Some(space) => {
+                let detail = format!("the space {space} is not visible: misspelt, deleted, or the role may not see it");
+                let failure = Failure::new(Reason::ContainerMissing, detail);
+                Err(ImportError::Unread { scope: Box::new(scope.clone()), failure })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Reads the details of what gets a manifest, until nothing new has come in between.
@@ -132,7 +150,7 @@ impl<P: FnMut(&str)> Round<'_, P> {
                 for (key, facets) in wanted {
                     asks.want(Ask { kind: key.kind, select: Select::Key(key.key) }, facets.iter().copied());
                 }
-                self.observe(scope, asks).await?;
+                self.observe_all(scope, asks).await?;
             }
             if settled {
                 return Ok(());
@@ -142,6 +160,26 @@ impl<P: FnMut(&str)> Round<'_, P> {
             Some(scope) => Err(ImportError::Restless { scope: Box::new(scope.clone()) }),
             None => Ok(()),
         }
+    }
+
+    /// Reads again while that brings more: where each detail costs a call, a reading brings a part.
+    async fn observe_all(&mut self, scope: &ScopeKey, asks: Asks) -> Result<(), ImportError> {
+        let mut missing = usize::MAX;
+        loop {
+            self.observe(scope, asks.clone()).await?;
+            let left = self.missing(scope);
+            if left == 0 || left >= missing {
+                return Ok(());
+            }
+            missing = left;
+        }
+    }
+
+    /// How many facts of what gets a manifest could not be read.
+    fn missing(&self, scope: &ScopeKey) -> usize {
+        let unread = |fact: &Fact| matches!(fact, Fact::Unknown(_)) && !detail::is_not_asked(fact);
+        let open = self.standings(scope).into_iter().filter(|(_, standing)| *standing == Standing::Open);
+        open.map(|(live, _)| live.fields.iter().filter(|(_, fact)| unread(fact)).count()).sum()
     }
 
     fn is_behind(&self, scope: &ScopeKey, asked: &BTreeMap<ScopeKey, BTreeSet<ObjectKey>>) -> bool {
@@ -159,7 +197,8 @@ impl<P: FnMut(&str)> Round<'_, P> {
     }
 
     fn standings(&self, scope: &ScopeKey) -> Vec<(Arc<Live>, Standing)> {
-        standings(self.request.desired, scope, &self.seen.observations, self.shared.clock.now())
+        let all = standings(self.request.desired, scope, &self.seen.observations, self.shared.clock.now());
+        all.into_iter().filter(|(live, _)| self.request.covers(scope, live)).collect()
     }
 
     fn conclude(mut self) -> Result<Seen, ImportError> {
@@ -169,6 +208,10 @@ impl<P: FnMut(&str)> Round<'_, P> {
                     Standing::Open => {
                         self.check_details(scope, &live)?;
                         self.seen.found.push(Found { scope: scope.clone(), live: live.clone() });
+                        self.seen.world.push((live, None));
+                    }
+                    Standing::Carried => {
+                        self.seen.carried.push(Found { scope: scope.clone(), live: live.clone() });
                         self.seen.world.push((live, None));
                     }
                     Standing::Declared(application) => self.seen.world.push((live, Some(application))),

@@ -2,8 +2,9 @@
 //!
 //! Decides what counts as declared: what a manifest of any environment means, however it names it,
 //! and what the items of a StateTable name, or might: an item that cannot be read may name anything.
-//! The latter is left to the table: with a manifest of its own it would never be an orphan again.
-//! Pure; [`super::reading`] calls it.
+//! The latter is left to the table: with a manifest of its own it would never be an orphan again. And
+//! what the manifest of another thing will declare: a binding goes with its app, a buildpack with the
+//! order. Pure; [`super::reading`] calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,10 +15,10 @@ use crate::core::claims::{self, ClaimIndex};
 use crate::core::desired::Desired;
 use crate::core::identity::{ObjectKey, ScopeKey, Select};
 use crate::core::memory::Memory;
-use crate::core::observation::{Live, Observations};
+use crate::core::observation::{Live, Observations, Reading};
 use crate::core::world::World;
-use crate::kinds;
 use crate::kinds::importing::ImportSetting;
+use crate::kinds::{self, buildpacks, service_binding};
 
 /// What becomes of a live thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Standing {
     Open,
     /// A manifest declares it, as part of this application.
     Declared(Arc<str>),
+    /// The manifest that another thing gets declares it too.
+    Carried,
     /// It gets none, and a person is told why.
     LeftOut(String),
 }
@@ -67,7 +70,7 @@ pub fn standings(
     let claims = claims(desired, scope, &world);
     // Where it is found changes how it is declared, not whether.
     let setting = ImportSetting { scope, account: None, region: None };
-    let standing = |live: &Live| {
+    let by_itself = |live: &Live| {
         if let Some(application) = declared.get(&live.key) {
             return Standing::Declared(application.clone());
         }
@@ -91,7 +94,21 @@ pub fn standings(
             None => Standing::LeftOut(format!("a {}, which cannot be imported", live.key.kind)),
         }
     };
+    let standing = |live: &Live| match (by_itself(live), whole(live, reading)) {
+        (Standing::LeftOut(_), Some(whole)) if by_itself(whole) == Standing::Open => Standing::Carried,
+        (standing, _) => standing,
+    };
     reading.objects.values().map(|live| (live.clone(), standing(live))).collect()
+}
+
+/// The thing whose manifest declares this one as well.
+fn whole<'a>(live: &Live, reading: &'a Reading) -> Option<&'a Live> {
+    let whole = match live.key.kind {
+        service_binding::KIND => service_binding::import::app_of(live, reading),
+        buildpacks::KIND => buildpacks::import::order_of(live, reading),
+        _ => None,
+    };
+    reading.objects.get(&whole?).map(|live| &**live)
 }
 
 /// What the items of all tables name that may name something in this scope.

@@ -11,13 +11,20 @@ use serde_json::{Map, Value as Json, json};
 use super::naming;
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::kinds::importing::Imported;
-use crate::kinds::{dns_record, ecs_service, health_check, load_balancer, target_group};
+use crate::kinds::{app, dns_record, ecs_service, health_check, load_balancer, service_instance, target_group};
 use crate::manifest::envelope::{API_VERSION, REVIEWED};
 use crate::manifest::write::{document, is_key, scalar};
 
 /// Kinds in the order in which a person reads an application; all others follow.
-const ORDER: [&str; 5] =
-    [ecs_service::KIND, load_balancer::KIND, target_group::KIND, dns_record::KIND, health_check::KIND];
+const ORDER: [&str; 7] = [
+    ecs_service::KIND,
+    app::KIND,
+    service_instance::KIND,
+    load_balancer::KIND,
+    target_group::KIND,
+    dns_record::KIND,
+    health_check::KIND,
+];
 
 /// More manifests than this make another file.
 const MOST_IN_FILE: usize = 2_000;
@@ -87,6 +94,9 @@ fn stem(manifest: &Manifest<'_>) -> String {
     let scope = manifest.scope;
     let rest = match (&manifest.application, scope.kind) {
         (Some(application), _) => return format!("apps/{}", naming::file(application)),
+        (None, ScopeKind::CfFoundation) => format!("foundation-{}", scope.account),
+        (None, ScopeKind::CfOrganization) => format!("organization-{}", scope.thing),
+        (None, ScopeKind::HttpProbe) => format!("probe-{}", scope.account),
         (None, ScopeKind::EcsCluster) => format!("cluster-{}", scope.thing),
         (None, ScopeKind::HealthChecks) => "health-checks".to_owned(),
         (None, ScopeKind::HostedZone) => format!("zone-{}", scope.thing),
@@ -110,10 +120,8 @@ fn written(environment: &str, manifest: &Manifest<'_>) -> String {
     let mut spec = spec.clone();
     let mut too_long = Vec::new();
     leave_out_long_keys(&mut spec, "", &mut too_long);
-    if let Some(field) = name_field
-        && spec.get(*field).and_then(Json::as_str) == Some(manifest.name.as_str())
-    {
-        spec.shift_remove(*field);
+    if let Some(field) = name_field {
+        leave_out_name(&mut spec, field, &manifest.name);
     }
     let mut metadata = json!({ "name": manifest.name, "environments": [environment] });
     if let (Some(application), Some(entries)) = (&manifest.application, metadata.as_object_mut()) {
@@ -130,6 +138,17 @@ fn written(environment: &str, manifest: &Manifest<'_>) -> String {
     ];
     let comments: String = reasons.into_iter().map(|(reason, names)| not_declared(reason, names)).collect();
     format!("{comments}{}", document(&whole))
+}
+
+/// Takes the field at this path out where it says what the manifest is called.
+fn leave_out_name(entries: &mut Map<String, Json>, path: &str, name: &str) {
+    if let Some((outer, inner)) = path.split_once('.') {
+        if let Some(Json::Object(entries)) = entries.get_mut(outer) {
+            leave_out_name(entries, inner, name);
+        }
+    } else if entries.get(path).and_then(Json::as_str) == Some(name) {
+        entries.shift_remove(path);
+    }
 }
 
 /// Takes entries out whose keys some reader of YAML would refuse, and maps that are empty then.
@@ -264,6 +283,19 @@ mod tests {
         assert!(text.contains("spec:\n  key:\n    id: \"1\"\n  attributes:\n    a: \"y\"\n"), "{text}");
         assert!(!text.contains(&long) && !text.contains("tags:"), "{text}");
         assert!(text.lines().all(|line| line.len() <= 2 * WIDTH), "{text}");
+    }
+
+    #[test]
+    fn a_name_further_in_goes_without_saying_only_where_the_manifest_has_it() {
+        let scope = ScopeKey::new(ScopeKind::CfOrganization, "api.example.com", "cf", "gds");
+        let text = |name: &str| {
+            let mut app = manifest(&scope, "App", name, None);
+            app.imported.name_field = Some("application.name");
+            app.imported.spec = json!({ "application": { "name": "web", "stack": "s" } }).as_object().unwrap().clone();
+            written("production", &app)
+        };
+        assert!(text("web").ends_with("spec:\n  application:\n    stack: s\n"), "{}", text("web"));
+        assert!(text("web-prod").ends_with("  application:\n    name: web\n    stack: s\n"), "{}", text("web-prod"));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::core::value::Fact;
 /// Why a field is unknown that the last reading was not asked for.
 pub const NOT_ASKED: &str = "not read yet: nobody asked for it at the last reading";
 
+/// Begins the paths of what runs at the moment: how many instances, since when.
+pub const RUNTIME: &str = "runtime.";
+
 /// The fact that stands for a detail that nobody asked for.
 pub fn not_asked() -> Fact {
     Fact::Unknown(NOT_ASKED.into())

@@ -4,14 +4,19 @@
 //! (`live.rs`), when it is proven gone and whether it works (`mod.rs`). Pure: no client, no clock,
 //! no file. The loader calls [`KindEntry::declare`], scopes call `live`, `core` calls the rest.
 
+pub mod app;
+pub mod buildpacks;
 pub mod detail;
 pub mod dns_record;
 pub mod ecs_service;
 pub mod health_check;
+pub mod http_probe;
 pub mod importing;
 pub mod inventory;
 pub mod load_balancer;
 pub mod patience;
+pub mod service_binding;
+pub mod service_instance;
 pub mod setting;
 pub mod state_table;
 pub mod table_item;
@@ -46,6 +51,8 @@ pub struct Declaration {
     pub facets: BTreeSet<Facet>,
     /// What it says beyond being a thing with fields.
     pub rules: Option<Rules>,
+    /// Fields that it names without saying what they should be: a variable that nobody gives.
+    pub not_compared: Vec<String>,
 }
 
 /// What some kinds say beyond being a thing with fields.
@@ -55,6 +62,30 @@ pub enum Rules {
     Table(TableRules),
     /// An Inventory's.
     Inventory(InventoryRules),
+    /// A document that stands for several resources: an App for its bindings, a manifest for its apps.
+    Parts(Parts),
+}
+
+/// The resources that one document declares.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Each of them.
+    pub parts: Vec<Part>,
+    /// Whether the document is nothing beside them.
+    pub alone: bool,
+}
+
+/// One resource of a document that declares several.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its kind.
+    pub kind: &'static dyn Kind,
+    /// Its name, in place of `metadata.name`.
+    pub name: Arc<str>,
+    /// The application it is part of where the document names none; its own name by default.
+    pub application: Option<Arc<str>>,
+    /// What it should be. Parts have no parts.
+    pub declaration: Declaration,
 }
 
 /// What a StateTable says beyond being a table.
@@ -92,11 +123,16 @@ pub struct KindEntry {
 
 /// Every kind that is observed.
 pub static KINDS: &[KindEntry] = &[
+    app::ENTRY,
+    buildpacks::ENTRY,
     dns_record::ENTRY,
     ecs_service::ENTRY,
     health_check::ENTRY,
+    http_probe::ENTRY,
     inventory::ENTRY,
     load_balancer::ENTRY,
+    service_binding::ENTRY,
+    service_instance::ENTRY,
     state_table::ENTRY,
     table_item::ENTRY,
     target_group::ENTRY,

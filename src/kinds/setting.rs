@@ -2,15 +2,17 @@
 //!
 //! Decides which account and region a spec means when it does not say (`account` defaults to
 //! `main` or the only one, `region` to the only one; anything ambiguous is an error). Kinds call
-//! it from `declare`.
+//! it from `declare`. Likewise which organisation of a foundation is meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::desired::{Account, Environment};
+use crate::core::desired::{Account, Environment, Foundation};
+use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::redact::Redactor;
 use crate::manifest::decode::DecodeError;
 use crate::manifest::problem::Place;
+use crate::manifest::tree::Node;
 
 /// Something wrong in a spec, with the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct SpecProblem {
     pub hint: Option<String>,
     /// Where it stands, if that is known better than by `path`.
     pub place: Option<Place>,
+    /// In this file below the root, if it is not the manifest's own.
+    pub file: Option<String>,
     /// Whether it is about `metadata.name`, which was read in place of the field.
     pub of_name: bool,
 }
@@ -37,7 +41,7 @@ impl SpecProblem {
     /// A problem at this path.
     pub fn at<S: Into<String>>(path: impl IntoIterator<Item = S>, message: impl Into<String>) -> Self {
         let path = path.into_iter().map(Into::into).collect();
-        Self { path, message: message.into(), hint: None, place: None, of_name: false }
+        Self { path, message: message.into(), hint: None, place: None, file: None, of_name: false }
     }
 
     /// The same with a hint.
@@ -62,9 +66,91 @@ pub struct Setting<'a> {
     pub name: &'a str,
     /// Hashes what may be secret.
     pub redactor: &'a Redactor,
+    /// Files beside the manifests that a spec may name.
+    pub files: Files<'a>,
+}
+
+/// Files that are no manifests of moored's own, but that a manifest names: each is read with its root.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Files<'a> {
+    /// The file of the manifest, below its root: paths are relative to its folder.
+    pub file: &'a str,
+    /// Contents by their path below the root.
+    pub named: Option<&'a BTreeMap<Arc<str>, Node>>,
+}
+
+impl<'a> Files<'a> {
+    /// The path below the root of a file that the manifest names; `None` if it leads out of the root.
+    pub fn locate(&self, named: &str) -> Option<String> {
+        let mut parts: Vec<&str> = self.file.split('/').collect();
+        parts.pop();
+        if named.starts_with('/') {
+            return None;
+        }
+        for part in named.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()?),
+                part => parts.push(part),
+            }
+        }
+        Some(parts.join("/"))
+    }
+
+    /// The content of a file below the root.
+    pub fn content(&self, path: &str) -> Option<&'a Node> {
+        self.named?.get(path)
+    }
 }
 
 impl<'a> Setting<'a> {
+    /// Without files beside the manifests.
+    pub fn new(environment: &'a Environment, name: &'a str, redactor: &'a Redactor) -> Self {
+        Self { environment, name, redactor, files: Files::default() }
+    }
+
+    /// The foundation of this environment.
+    pub fn foundation(&self) -> Result<&'a Foundation, SpecProblem> {
+        self.environment.foundation.as_ref().ok_or_else(|| {
+            SpecProblem::at(
+                Vec::<String>::new(),
+                format!("environment `{}` declares no Cloud Foundry", self.environment.name),
+            )
+            .hint("add spec.cloudFoundry to its Environment manifest")
+        })
+    }
+
+    /// The scope of the organisation that `name` means; without one, the only one.
+    pub fn organization(&self, name: Option<&str>) -> Result<ScopeKey, SpecProblem> {
+        let foundation = self.foundation()?;
+        let known = || foundation.organizations.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
+        let of = |name: &str| ScopeKey::new(ScopeKind::CfOrganization, &foundation.host, "cf", name);
+        match name {
+            Some(name) if foundation.every || foundation.organizations.contains_key(name) => Ok(of(name)),
+            Some(name) => Err(SpecProblem::at(
+                ["organization"],
+                format!("environment `{}` has no organisation `{name}`", self.environment.name),
+            )
+            .hint(format!("its organisations are: {}", known()))),
+            None => match foundation.organizations.keys().next() {
+                Some(only) if foundation.organizations.len() == 1 && !foundation.every => Ok(of(only)),
+                _ => Err(SpecProblem::at(
+                    ["organization"],
+                    format!("which organisation of environment `{}`?", self.environment.name),
+                )
+                .hint(match foundation.every {
+                    true => "add `organization:` with its name".to_owned(),
+                    false => format!("add `organization:` with one of: {}", known()),
+                })),
+            },
+        }
+    }
+
+    /// The scope of the whole foundation.
+    pub fn platform(&self) -> Result<ScopeKey, SpecProblem> {
+        Ok(ScopeKey::new(ScopeKind::CfFoundation, &self.foundation()?.host, "cf", ""))
+    }
+
     /// The account that `alias` means; without one `main`, or the only one.
     pub fn account(&self, alias: Option<&str>) -> Result<&'a Account, SpecProblem> {
         let accounts = &self.environment.accounts;

@@ -43,8 +43,16 @@ pub(super) fn conflicts(
         }
         for candidate in &judged.candidates {
             let party = Party { index, file: &candidate.document.source.file, place: candidate.document.place };
+            if candidate.is_part {
+                match names.get(&candidate.name()) {
+                    // A document may have the name of one of its parts.
+                    Some(first) if (first.index, first.file, first.place) == (index, party.file, party.place) => {}
+                    Some(first) => found.extend(same_name(roots, *first, party, candidate.name())),
+                    None => drop(names.insert(candidate.name(), party)),
+                }
+            }
             let Declaration { scope, select, .. } = &candidate.declaration;
-            let key = (scope, candidate.document.entry.kind.name(), select);
+            let key = (scope, candidate.kind.name(), select);
             match objects.get(&key) {
                 // Two of one name are told already.
                 Some((_, first)) if first.name() == candidate.name() => {}

@@ -21,7 +21,7 @@ use crate::core::desired::Policy;
 use crate::core::drift::Severity;
 use crate::core::visible::is_hidden;
 use crate::kinds::text::Text;
-use crate::kinds::{self, KINDS, KindEntry, inventory, state_table};
+use crate::kinds::{self, KINDS, KindEntry, buildpacks, http_probe, inventory, state_table};
 
 /// The only `apiVersion` so far.
 pub const API_VERSION: &str = "moored.dev/v1";
@@ -277,11 +277,11 @@ pub fn read(draft: &mut Draft<'_>, kind: ManifestKind) -> Option<Envelope> {
     }
 
     if let ManifestKind::Resource(entry) = kind
-        && entry.kind.name() == inventory::KIND
+        && let Some(what) = never_gone(entry.kind.name())
     {
         for (field, there) in [("state", absent), ("ownedBy", draft.document.get("ownedBy").is_some())] {
             if there {
-                draft.problem(&[field], "an inventory is a rule, not a thing that could be gone", "take it away");
+                draft.problem(&[field], format!("{what}, not a thing that could be gone"), "take it away");
             }
         }
     }
@@ -306,6 +306,16 @@ pub fn read(draft: &mut Draft<'_>, kind: ManifestKind) -> Option<Envelope> {
         absent,
         owner,
     })
+}
+
+/// What a kind is whose resources are no things.
+fn never_gone(kind: &str) -> Option<&'static str> {
+    match kind {
+        inventory::KIND => Some("an inventory is a rule"),
+        buildpacks::KIND => Some("an order of buildpacks is a rule"),
+        http_probe::KIND => Some("a probe is a question"),
+        _ => None,
+    }
 }
 
 fn policy(draft: &mut Draft<'_>) -> Policy {

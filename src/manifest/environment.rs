@@ -14,7 +14,7 @@ use super::envelope::is_address;
 use super::problem::{shorten, suggest};
 use super::schema::Form;
 use crate::core::arn::{Arn, is_account, is_region};
-use crate::core::desired::{Account, Class, Environment};
+use crate::core::desired::{Account, Auth, Class, Environment, Foundation};
 use crate::kinds::KINDS;
 
 /// The services whose calls have a budget.
@@ -168,6 +168,7 @@ pub fn read(draft: &mut Draft<'_>, form: &Form, name: &Arc<str>) -> Option<Envir
         name: name.clone(),
         class: spec.class,
         accounts: spec.aws.accounts.into_iter().map(|(alias, spec)| (alias.into(), account(spec))).collect(),
+        foundation: spec.cloud_foundry.map(foundation),
         visible: spec.visible.into_iter().map(Into::into).collect(),
         source: draft.source(),
     })
@@ -180,6 +181,30 @@ fn account(spec: AccountSpec) -> Account {
         regions: spec.regions.into_iter().map(Into::into).collect(),
         observe_role: spec.observe_role.map(Into::into),
         budgets: budgets.filter_map(|(service, text)| Some((service.into(), rate(&text)?))).collect(),
+    }
+}
+
+/// The host names the foundation, however its address is written.
+fn host(api: &str) -> Arc<str> {
+    let rest = api.split_once("://").map_or(api, |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase().into()
+}
+
+fn foundation(spec: CloudFoundrySpec) -> Foundation {
+    let host = host(&spec.api);
+    let every = spec.organizations.contains_key("*");
+    let named = spec.organizations.into_iter().filter(|(name, _)| name != "*");
+    let AuthSpec { client_id, client_secret_file, username, password_file } = spec.auth;
+    let text = |text: Option<String>| Arc::<str>::from(text.unwrap_or_default());
+    Foundation {
+        api: spec.api.trim_end_matches('/').into(),
+        host,
+        organizations: named.map(|(name, spec)| (name.into(), spec.guid.map(Into::into))).collect(),
+        every,
+        auth: match username {
+            Some(name) => Auth::User { name: name.into(), password_file: text(password_file) },
+            None => Auth::Client { id: text(client_id), secret_file: text(client_secret_file) },
+        },
     }
 }
 

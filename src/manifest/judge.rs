@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::attached;
 use super::envelope::Owner;
 use super::load::{IgnoreDocument, Mention, Parsed, ResourceDocument};
 use super::problem::{Place, Problem, suggest};
 use crate::core::desired::Environment;
 use crate::core::redact::Redactor;
-use crate::kinds::Declaration;
-use crate::kinds::setting::Setting;
+use crate::core::judge::Kind;
+use super::tree::Node;
+use crate::kinds::{Declaration, Part, Parts, Rules, app};
+use crate::kinds::setting::{Files, Setting};
 
 /// Environment, kind and name: what no two declarations share.
 pub(super) type Name<'a> = (&'a str, &'a str, &'a str);
@@ -53,12 +56,58 @@ impl<'a> Union<'a> {
 pub(super) struct Candidate<'a> {
     pub document: &'a ResourceDocument,
     pub environment: &'a Arc<Environment>,
+    pub kind: &'static dyn Kind,
+    pub name: Arc<str>,
+    /// The application where the document names none.
+    pub application: Arc<str>,
+    /// Whether it is one of several that the document declares.
+    pub is_part: bool,
+    /// What the files say that the document names.
+    pub named: Vec<&'a Node>,
     pub declaration: Declaration,
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    /// All that a document declares in one environment.
+    fn all(
+        document: &'a ResourceDocument,
+        environment: &'a Arc<Environment>,
+        named: &[&'a Node],
+        mut declaration: Declaration,
+    ) -> Vec<Self> {
+        let parts = match declaration.rules.take() {
+            Some(Rules::Parts(parts)) => parts,
+            rules => {
+                declaration.rules = rules;
+                Parts { parts: Vec::new(), alone: false }
+            }
+        };
+        let name = &document.envelope.name;
+        let whole = (!parts.alone).then(|| Self {
+            document,
+            environment,
+            kind: document.entry.kind,
+            name: name.clone(),
+            application: name.clone(),
+            is_part: false,
+            named: named.to_vec(),
+            declaration,
+        });
+        let parts = parts.parts.into_iter().map(|Part { kind, name, application, declaration }| Self {
+            document,
+            environment,
+            kind,
+            application: application.unwrap_or_else(|| name.clone()),
+            name,
+            is_part: true,
+            named: named.to_vec(),
+            declaration,
+        });
+        whole.into_iter().chain(parts).collect()
+    }
+
     pub fn name(&self) -> Name<'_> {
-        (&*self.environment.name, self.document.entry.kind.name(), &*self.document.envelope.name)
+        (&*self.environment.name, self.kind.name(), &*self.name)
     }
 }
 
@@ -95,7 +144,7 @@ impl<'a> Judged<'a> {
             for (environment, place) in &document.envelope.environments {
                 let found = judged.environment(index, root, union, &document.source.file, environment, *place);
                 if let Some(found) = found {
-                    judged.declare(document, found, redactor);
+                    judged.declare(root, document, found, redactor);
                 }
                 if let Some(owner) = &document.envelope.owner {
                     let (kind, name) = (document.entry.kind.name(), &*document.envelope.name);
@@ -191,13 +240,29 @@ impl<'a> Judged<'a> {
         }
     }
 
-    fn declare(&mut self, document: &'a ResourceDocument, environment: &'a Arc<Environment>, redactor: &Redactor) {
-        let setting = Setting { environment, name: &document.envelope.name, redactor };
+    fn declare(
+        &mut self,
+        root: &'a Parsed,
+        document: &'a ResourceDocument,
+        environment: &'a Arc<Environment>,
+        redactor: &Redactor,
+    ) {
+        let files = Files { file: &document.source.file, named: Some(&root.named) };
+        let setting = Setting { environment, name: &document.envelope.name, redactor, files };
         let spec = document.spec(&environment.name);
         match (document.entry.declare)(spec, &document.form.spec, &setting) {
-            Ok(declaration) => self.candidates.push(Candidate { document, environment, declaration }),
+            Ok(declaration) => {
+                let named: Vec<&Node> = match document.entry.kind.name() {
+                    app::KIND => {
+                        let paths = attached::of(spec, &document.source.file);
+                        paths.iter().filter_map(|path| root.named.get(path.as_str())).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                self.candidates.extend(Candidate::all(document, environment, &named, declaration));
+            }
             Err(problems) => self.problems.extend(problems.into_iter().map(|problem| Problem {
-                file: document.source.file.to_string(),
+                file: problem.file.unwrap_or_else(|| document.source.file.to_string()),
                 place: Some(match problem.place {
                     Some(place) => place,
                     None if problem.of_name => document.place,

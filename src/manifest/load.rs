@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::attached;
 use super::draft::{Draft, locate};
 use super::envelope::{self, Envelope, ManifestKind, Owner};
 use super::environment;
@@ -41,6 +42,8 @@ pub struct Parsed {
     pub(super) resources: Vec<ResourceDocument>,
     /// What documents with problems would declare: what refers to it does not dangle.
     pub(super) broken: Vec<Mention>,
+    /// Files that manifests name, by their paths below the root: they are no manifests themselves.
+    pub(super) named: BTreeMap<Arc<str>, Node>,
     /// Whether a file is no YAML, so that nobody knows what it declares.
     pub(super) unreadable: bool,
 }
@@ -201,11 +204,21 @@ impl Parsed {
             ignores: Vec::new(),
             resources: Vec::new(),
             broken: Vec::new(),
+            named: BTreeMap::new(),
             unreadable: false,
         };
-        for file in &source.files {
+        let read: Vec<_> = source.files.iter().map(|file| (file, parse::parse(file))).collect();
+        let named = attached::named(&read);
+        for (file, read) in read {
             let path: Arc<str> = file.path.as_str().into();
-            match parse::parse(file) {
+            if named.contains(&*path) {
+                match attached::content(file) {
+                    Ok(node) => drop(parsed.named.insert(path, node)),
+                    Err(problems) => parsed.problems.extend(problems),
+                }
+                continue;
+            }
+            match read {
                 Ok(documents) => documents.into_iter().for_each(|document| {
                     if parsed.problems.len() < MOST_PROBLEMS {
                         parsed.take(&path, document);

@@ -3,6 +3,7 @@
 //! Decides what a manifest means: [`load`] reads one root, [`resolve`] puts all roots together.
 //! Never asks a cloud, and never accepts half a root. The engine and the commands call it.
 
+mod attached;
 pub mod check;
 mod conflict;
 pub mod decode;

@@ -35,9 +35,20 @@ const MAX_PROBLEMS: usize = 100;
 /// The documents of a file in which something is written. After a syntax error, or too much of anything, the rest of
 /// the file is not read; whatever else is wrong is reported together.
 pub fn parse(file: &SourceFile) -> Result<Vec<Node>, Vec<Problem>> {
+    parse_as(file, false)
+}
+
+/// The same of a file of Cloud Foundry's, whose manifests may merge: `<<` is a key like any other,
+/// and whoever reads the tree merges.
+pub fn parse_foreign(file: &SourceFile) -> Result<Vec<Node>, Vec<Problem>> {
+    parse_as(file, true)
+}
+
+fn parse_as(file: &SourceFile, merges: bool) -> Result<Vec<Node>, Vec<Problem>> {
     let ahead = Rc::new(Cell::new(0));
     let mut parser = Parser::new(Metered { rest: &file.text, asked: 0, ahead: Rc::clone(&ahead) });
     let mut builder = Builder::new(file);
+    builder.merges = merges;
     loop {
         ahead.set(0);
         let event = parser.next_event();
@@ -204,6 +215,8 @@ struct Builder<'a> {
     anchors: BTreeMap<usize, Vec<usize>>,
     anchors_begun: usize,
     aliases: usize,
+    /// Whether maps may be merged into others.
+    merges: bool,
     copied: usize,
     document_nodes: usize,
     file_nodes: usize,
@@ -223,6 +236,7 @@ impl<'a> Builder<'a> {
             anchors: BTreeMap::new(),
             anchors_begun: 0,
             aliases: 0,
+            merges: false,
             copied: 0,
             document_nodes: 0,
             file_nodes: 0,
@@ -298,7 +312,7 @@ impl<'a> Builder<'a> {
         if anchor != 0 {
             self.note(self.problem(new.place, "a key cannot have an anchor").hint("anchor its value instead"))?;
         }
-        if plain && new.name == "<<" {
+        if plain && new.name == "<<" && !self.merges {
             let problem = self.problem(new.place, "merge keys (`<<`) are not allowed");
             self.note(problem.hint("write what differs between environments under `overrides`"))?;
         }

@@ -118,31 +118,33 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &
     }
     desired.ignores.sort_by(|a, b| (&a.environment, &a.name).cmp(&(&b.environment, &b.name)));
     for candidate in candidates {
-        let Candidate { document, environment, declaration } = candidate;
-        let Declaration { scope, select, id, expects, facets, rules } = declaration;
+        let Candidate { document, environment, kind, name, application, is_part: _, named, declaration } = candidate;
+        let Declaration { scope, select, id, expects, facets, rules, not_compared } = declaration;
         let envelope = &document.envelope;
         let owner = envelope.owner.as_ref();
         let declared = Arc::new(Declared {
             environment: environment.name.clone(),
-            kind: document.entry.kind,
-            name: envelope.name.clone(),
+            kind,
+            name,
             scope,
             select,
             id,
             expects,
+            not_compared,
             facets,
             absent: envelope.absent,
             owned_by: owner
                 .and_then(|owner| parents.get(&(environment.name.clone(), owner.kind, owner.name.clone())).cloned()),
             policy: envelope.policy.clone(),
-            application: envelope.labels.get("app").unwrap_or(&envelope.name).clone(),
+            application: envelope.labels.get("app").cloned().unwrap_or(application),
             team: envelope.labels.get("team").cloned(),
             labels: envelope.labels.clone(),
             source: document.source.clone(),
-            digest: digest(document, &environment.name, redactor),
+            digest: digest(document, &named, &environment.name, redactor),
         });
         match rules {
-            None => {}
+            // Parts are candidates of their own by now.
+            None | Some(Rules::Parts(_)) => {}
             Some(Rules::Inventory(rules)) => {
                 desired.inventories.push(Arc::new(Inventory { declared: declared.clone(), rules }));
             }
@@ -163,7 +165,7 @@ fn desired(accepted: &[&Parsed], mut candidates: Vec<Candidate<'_>>, redactor: &
 }
 
 fn parent(candidate: &Candidate<'_>) -> ((Arc<str>, &'static str, Arc<str>), Parent) {
-    let (kind, name) = (candidate.document.entry.kind.name(), candidate.document.envelope.name.clone());
+    let (kind, name) = (candidate.kind.name(), candidate.name.clone());
     let Declaration { scope, select, .. } = &candidate.declaration;
     let parent = Parent { scope: scope.clone(), ask: Ask { kind, select: select.clone() }, name: name.clone() };
     ((candidate.environment.name.clone(), kind, name), parent)
@@ -181,9 +183,10 @@ fn revision(root: &Parsed) -> Revision {
 
 /// Changes when what is declared changes; comments, order and quotes around text do not matter.
 /// Keyed: it is kept in the state file, and a short secret could be guessed from a plain hash.
-fn digest(document: &ResourceDocument, environment: &str, redactor: &Redactor) -> u64 {
+fn digest(document: &ResourceDocument, named: &[&Node], environment: &str, redactor: &Redactor) -> u64 {
     let mut hasher = Sha256::new();
     write_node(document.spec(environment), &mut hasher);
+    named.iter().for_each(|node| write_node(node, &mut hasher));
     // Policy is about moored, not about the thing: a new runbook gives nothing time to settle.
     match document.document.get("ownedBy") {
         Some(node) => write_node(node, &mut hasher),

@@ -17,7 +17,10 @@ use crate::core::desired::{Class, Declared, Desired};
 use crate::core::drift::Drift;
 use crate::core::identity::ScopeKind;
 use crate::core::ignore::Ignore;
-use crate::kinds::{dns_record, ecs_service, health_check, load_balancer, table_item, target_group};
+use crate::kinds::{
+    app, buildpacks, dns_record, ecs_service, health_check, http_probe, load_balancer, service_binding, service_instance,
+    table_item, target_group,
+};
 
 /// What is allowed but probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +54,23 @@ pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) 
         root.warnings.iter().cloned().for_each(&mut warn);
         for document in &root.environments {
             let Some(environment) = &document.environment else { continue };
+            if let Some(foundation) = &environment.foundation {
+                let (class, name) = classes
+                    .entry(foundation.host.clone())
+                    .or_insert_with(|| (environment.class, environment.name.clone()));
+                if *class != environment.class {
+                    let place = locate(&document.document, document.document.place, &["spec", "cloudFoundry", "api"]);
+                    let message = format!(
+                        "the foundation {} serves `{}` ({}) and `{name}` ({})",
+                        foundation.host,
+                        environment.name,
+                        environment.class.as_str(),
+                        class.as_str()
+                    );
+                    let hint = "what goes wrong in one environment reaches the other; give each its own foundation";
+                    warn(Problem::at(&*document.file, place, message).hint(hint));
+                }
+            }
             for (alias, account) in &environment.accounts {
                 let (class, name) =
                     classes.entry(account.id.clone()).or_insert_with(|| (environment.class, environment.name.clone()));
@@ -130,9 +150,12 @@ fn may_match(ignore: &Ignore, desired: &Desired) -> bool {
 /// The kinds of things that live in a scope.
 fn living_in(scope: ScopeKind) -> &'static [&'static str] {
     match scope {
+        ScopeKind::CfFoundation => &[app::KIND, buildpacks::KIND],
+        ScopeKind::CfOrganization => &[app::KIND, service_binding::KIND, service_instance::KIND],
         ScopeKind::EcsCluster => &[ecs_service::KIND],
         ScopeKind::HealthChecks => &[health_check::KIND],
         ScopeKind::HostedZone => &[dns_record::KIND],
+        ScopeKind::HttpProbe => &[http_probe::KIND],
         ScopeKind::LoadBalancers => &[load_balancer::KIND, target_group::KIND],
         ScopeKind::Table => &[table_item::KIND],
     }

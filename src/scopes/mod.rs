@@ -1,13 +1,17 @@
-//! Scopes: what one set of list calls reads as a whole. The only code that names an SDK client.
+//! Scopes: what one set of list calls reads as a whole. The only code that names an SDK client or
+//! what Cloud Foundry answers.
 //!
 //! Decides which calls a reading takes and what its answers say; never what drifted. The engine
-//! owns one [`Scope`] per key, runs it never twice at once, and throws it away after a panic. A
+//! owns one [`Reader`] per key, runs it never twice at once, and throws it away after a panic. A
 //! new scope is one folder with a `read.rs` and one line in [`open`].
 
+pub mod cf_foundation;
+pub mod cf_organization;
 pub mod detail;
 pub mod ecs_cluster;
 pub mod health_checks;
 pub mod hosted_zone;
+pub mod http_probe;
 pub mod load_balancers;
 pub mod pages;
 pub mod table;
@@ -20,7 +24,9 @@ use crate::aws::allow_list::{self, Operation};
 use crate::aws::read::ReadContext;
 use crate::core::asks::Asks;
 use crate::core::identity::{ScopeKey, ScopeKind};
-use crate::core::observation::{Failure, Reading};
+use crate::cloudfoundry;
+use crate::core::observation::{Failure, Reading, Reason};
+use crate::probe::ProbeContext;
 
 /// A reading under way.
 pub type ReadFuture<'a> = Pin<Box<dyn Future<Output = Result<Reading, Failure>> + Send + 'a>>;
@@ -37,20 +43,71 @@ pub trait Scope: Send {
     }
 }
 
+/// A reader, by what it reads with.
+pub enum Reader {
+    /// Of an AWS account.
+    Aws(Box<dyn Scope>),
+    /// Of a Cloud Foundry organisation.
+    CfOrganization(Box<cf_organization::CfOrganization>),
+    /// Of a whole foundation.
+    CfFoundation(Box<cf_foundation::CfFoundation>),
+    /// Of what anybody is told over HTTP.
+    HttpProbe(Box<http_probe::HttpProbe>),
+}
+
+/// What a reading asks with.
+pub enum Context {
+    /// An account's clients.
+    Aws(ReadContext),
+    /// A foundation's session.
+    CloudFoundry(cloudfoundry::read::ReadContext),
+    /// Nobody's credentials.
+    Anybody(ProbeContext),
+}
+
 /// A reader for this key.
-pub fn open(key: &ScopeKey) -> Box<dyn Scope> {
+pub fn open(key: &ScopeKey) -> Reader {
     match key.kind {
-        ScopeKind::EcsCluster => Box::new(ecs_cluster::EcsCluster::new(key)),
-        ScopeKind::HealthChecks => Box::new(health_checks::HealthChecks::new(key)),
-        ScopeKind::HostedZone => Box::new(hosted_zone::HostedZone::new(key)),
-        ScopeKind::LoadBalancers => Box::new(load_balancers::LoadBalancers::new(key)),
-        ScopeKind::Table => Box::new(table::Table::new(key)),
+        ScopeKind::CfFoundation => Reader::CfFoundation(Box::new(cf_foundation::CfFoundation::new(key))),
+        ScopeKind::CfOrganization => Reader::CfOrganization(Box::new(cf_organization::CfOrganization::new(key))),
+        ScopeKind::EcsCluster => Reader::Aws(Box::new(ecs_cluster::EcsCluster::new(key))),
+        ScopeKind::HealthChecks => Reader::Aws(Box::new(health_checks::HealthChecks::new(key))),
+        ScopeKind::HostedZone => Reader::Aws(Box::new(hosted_zone::HostedZone::new(key))),
+        ScopeKind::HttpProbe => Reader::HttpProbe(Box::new(http_probe::HttpProbe::new(key))),
+        ScopeKind::LoadBalancers => Reader::Aws(Box::new(load_balancers::LoadBalancers::new(key))),
+        ScopeKind::Table => Reader::Aws(Box::new(table::Table::new(key))),
+    }
+}
+
+impl Reader {
+    /// Reads the scope once. `Err` when nothing of it can be believed.
+    pub async fn read(&mut self, context: &Context, asks: &Asks) -> Result<Reading, Failure> {
+        match (self, context) {
+            (Self::Aws(scope), Context::Aws(context)) => scope.read(context, asks).await,
+            (Self::CfOrganization(scope), Context::CloudFoundry(context)) => scope.read(context, asks).await,
+            (Self::CfFoundation(scope), Context::CloudFoundry(context)) => scope.read(context, asks).await,
+            (Self::HttpProbe(scope), Context::Anybody(context)) => scope.read(context, asks).await,
+            _ => Err(Failure::new(
+                Reason::IdentityUnverified,
+                "moored meant to read this with credentials of another kind: it is a bug, please report it",
+            )),
+        }
+    }
+
+    /// How often it wants to be read, when the budgets allow.
+    pub fn interval(&self, resync: Duration) -> Duration {
+        match self {
+            Self::Aws(scope) => scope.interval(resync),
+            Self::CfOrganization(_) | Self::CfFoundation(_) | Self::HttpProbe(_) => resync,
+        }
     }
 }
 
 /// The operations that reading a scope may take: what `show` names and `iam observe` grants.
 pub fn operations(kind: ScopeKind) -> &'static [&'static Operation] {
     match kind {
+        // No AWS calls: what Cloud Foundry is asked stands in `cloudfoundry::allow_list`.
+        ScopeKind::CfFoundation | ScopeKind::CfOrganization | ScopeKind::HttpProbe => &[],
         ScopeKind::EcsCluster => &[
             &allow_list::ECS_DESCRIBE_CLUSTERS,
             &allow_list::ECS_LIST_SERVICES,

@@ -20,7 +20,7 @@ use crate::core::judge::Kind;
 use crate::core::observation::{Failure, NamedAnswer, Reading, Reason};
 use crate::core::redact::Redactor;
 use crate::core::value::{Fact, Value};
-use crate::scopes::Scope;
+use crate::scopes::{Context, Reader};
 use crate::sim::wire::{Cloud, connector};
 use crate::sim::world::faults::{Effect, Match, Rule};
 use crate::sim::world::route53::RecordSet;
@@ -33,7 +33,7 @@ const REGION: &str = "eu-west-1";
 struct Bench {
     cloud: Cloud,
     key: ScopeKey,
-    reader: Box<dyn Scope>,
+    reader: Reader,
     asks: Asks,
     clock: Clock,
 }
@@ -63,6 +63,7 @@ impl Bench {
             ScopeKind::Table => Service::DynamoDb,
             ScopeKind::LoadBalancers => Service::Elbv2,
             ScopeKind::HostedZone | ScopeKind::HealthChecks => Service::Route53,
+            other => panic!("{other:?} is not of AWS"),
         };
         self.cloud.with_world(|world| world.faults.add(Rule::always(Match::operation(service, operation), effect)));
     }
@@ -103,7 +104,7 @@ impl Bench {
         budgets.declare([&account]);
         let clients = sessions.clients(&account, REGION).await.unwrap();
         let context = ReadContext::new(clients, self.clock.clone(), Arc::new(Redactor::new(&[1; 32])), budgets);
-        let result = self.reader.read(&context, &self.asks).await;
+        let result = self.reader.read(&Context::Aws(context), &self.asks).await;
         let mut calls = BTreeMap::new();
         for call in self.cloud.calls() {
             *calls.entry(call.operation).or_default() += 1;

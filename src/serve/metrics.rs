@@ -117,6 +117,7 @@ pub static METRICS: &[Metric] = &[
     gauge("moored_identity", &["environment", "account", "state"], samples::identity, "1 for the state of each account's identity, 0 for the others; mismatch means wrong credentials"),
     gauge("moored_fields_unchecked", &["environment", "reason"], samples::unchecked, "Declared fields that the role can never read"),
     gauge("moored_live_undeclared", &["environment", "scope"], samples::live_undeclared, "Live things in a scope that no manifest declares, where everything was listed"),
+    gauge("moored_buildpack_undeclared_first_apps", &["environment", "stack"], samples::hijacked, "Applications on a stack that would detect an undeclared buildpack before every declared one"),
     gauge("moored_mass_loss", &["environment", "scope"], samples::mass_loss, "1 while more than the allowed part of what was there is gone"),
     gauge("moored_manifest_load_success", &["root"], samples::load_success, "1 if the newest manifests of a root were accepted; 0 if older ones are in force"),
     gauge("moored_manifest_revision_info", &["root", "digest", "commit"], samples::revision, "1 for the manifests in force"),

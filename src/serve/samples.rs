@@ -218,6 +218,12 @@ pub(super) fn live_undeclared(subject: &Subject<'_>, family: &mut Family<'_>) {
     }
 }
 
+pub(super) fn hijacked(subject: &Subject<'_>, family: &mut Family<'_>) {
+    for ((environment, stack), apps) in &subject.snapshot.hijacked {
+        family.add(&[&**environment, &**stack], f64::from(*apps));
+    }
+}
+
 pub(super) fn mass_loss(subject: &Subject<'_>, family: &mut Family<'_>) {
     let lost = |finding: &&Arc<Finding>| {
         finding.key.drift == Drift::Vanished && *finding.key.kind == *crate::core::inventory::KIND

@@ -5,5 +5,6 @@
 //! and in process. It never reads a clock, opens a socket outside [`wire::server`], or is kinder
 //! than AWS's documentation. The demo and the tests call it; no observing code may.
 
+pub mod cloudfoundry;
 pub mod wire;
 pub mod world;

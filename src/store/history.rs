@@ -314,6 +314,7 @@ mod tests {
             addresses: vec!["dns:api".into()],
             former: Vec::new(),
             first_seen: at(0),
+            marks: BTreeMap::new(),
             watched: crate::core::memory::Watched::No,
             absent_since: None,
             gone_since: Some(at(1)),

@@ -10,14 +10,19 @@ use serde_json::{Value, json};
 use crate::common::platform::{Platform, SECRETS, manifests};
 use crate::common::{Outcome, Scratch, moored, text};
 
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 15] = [
+    "App",
+    "Buildpacks",
     "DnsRecord",
     "EcsService",
     "Environment",
     "HealthCheck",
+    "HttpProbe",
     "Ignore",
     "Inventory",
     "LoadBalancer",
+    "ServiceBinding",
+    "ServiceInstance",
     "StateTable",
     "TableItem",
     "TargetGroup",

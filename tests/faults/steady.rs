@@ -14,7 +14,7 @@ use moored::clock::Clock;
 use moored::core::redact::Redactor;
 use moored::core::snapshot::Snapshot;
 use moored::engine::daemon::{Daemon, Options};
-use moored::engine::reader::Shared;
+use moored::engine::reader::{Outside, Shared};
 use moored::engine::roots::Roots;
 use moored::engine::watch::Watch;
 use moored::serve::http::Published;
@@ -87,7 +87,10 @@ impl Steady {
         let budgets = Arc::new(Budgets::new(self.clock.clone()));
         budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
         let options = Options { reload_every: Duration::from_secs(3600), seed: 7, ..Options::default() };
-        let shared = Shared::new(sessions, budgets, self.clock.clone(), redactor, true, options.resync);
+        let outside =
+            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &self.clock, &redactor, &Requests::default())
+                .unwrap();
+        let shared = Shared::new(sessions, outside, budgets, self.clock.clone(), redactor, true, options.resync);
         let mut history = SqliteHistory::open(&self.scratch.file("moored.db")).unwrap();
         let memory = history.load().unwrap();
         let history = Arc::new(Mutex::new(history)) as Arc<Mutex<dyn History>>;

@@ -21,10 +21,10 @@ use moored::core::memory::Memory;
 use moored::core::observation::Reason;
 use moored::core::redact::Redactor;
 use moored::core::snapshot::Snapshot;
-use moored::engine::reader::{self, Shared};
+use moored::engine::reader::{self, Outside, Shared};
 use moored::engine::roots::Roots;
 use moored::engine::watch::Watch;
-use moored::scopes::{self, Scope};
+use moored::scopes::{self, Reader};
 use moored::sim::wire::{Call, Cloud, connector};
 use moored::sim::world::faults::{Effect, Match, Rule};
 use moored::sim::world::{Caller, Request, Service, dynamodb, ecs};
@@ -57,7 +57,7 @@ pub struct Lookout {
     cloud_clock: Clock,
     pub watch: Watch,
     shared: Arc<Shared>,
-    readers: BTreeMap<ScopeKey, Box<dyn Scope>>,
+    readers: BTreeMap<ScopeKey, Reader>,
     scratch: Scratch,
     keeps: bool,
     turn: usize,
@@ -181,8 +181,8 @@ impl Lookout {
     /// Reads one scope.
     pub async fn read(&mut self, key: &ScopeKey) {
         let reader = self.readers.remove(key).unwrap_or_else(|| scopes::open(key));
-        let (asks, account) = (self.watch.asks(key), self.watch.account(key).cloned().unwrap());
-        let mut done = reader::read(self.shared.clone(), key.clone(), account, asks, reader).await;
+        let (asks, access) = (self.watch.asks(key), self.watch.access(key).unwrap());
+        let mut done = reader::read(self.shared.clone(), key.clone(), access, asks, reader).await;
         self.advance(MOMENT);
         let now = self.clock.now();
         self.watch.observe(&mut done, BOUND, now);
@@ -376,7 +376,10 @@ fn begin(scratch: &Scratch, clock: &Clock, cloud: &Cloud, keeps: bool) -> (Watch
     });
     let budgets = Arc::new(Budgets::new(clock.clone()));
     budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-    let shared = Arc::new(Shared::new(sessions, budgets, clock.clone(), redactor, true, Duration::from_secs(60)));
+    let outside =
+        Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+    let shared =
+        Arc::new(Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, Duration::from_secs(60)));
     let (mut memory, mut history) = (Memory::default(), None);
     if keeps {
         let mut kept = SqliteHistory::open(&scratch.file("moored.db")).unwrap();

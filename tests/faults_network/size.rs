@@ -18,7 +18,7 @@ use moored::aws::session::{SessionOptions, Sessions};
 use moored::clock::Clock;
 use moored::core::memory::Memory;
 use moored::engine::pass;
-use moored::engine::reader::Shared;
+use moored::engine::reader::{Outside, Shared};
 use moored::engine::watch::Watch;
 use moored::serve::metrics::{self, ShellMetrics};
 use moored::sim::wire::{Cloud, connector, server};
@@ -64,7 +64,9 @@ impl Generated {
         });
         let budgets = Arc::new(Budgets::new(clock.clone()));
         budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
-        let shared = Arc::new(Shared::new(sessions, budgets, clock, redactor, true, Duration::from_secs(600)));
+        let outside =
+            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+        let shared = Arc::new(Shared::new(sessions, outside, budgets, clock, redactor, true, Duration::from_secs(600)));
         let mut watch = Watch::new(Memory::default(), None);
         watch.declare(desired);
         Self { cloud, shared, watch, runtime: runtime(), _scratch: scratch }

@@ -189,7 +189,7 @@ impl Bench {
             budgets.declare([&account]);
             let clients = self.sessions.clients(&account, &region).await?;
             let context = ReadContext::new(clients, self.clock.clone(), Arc::new(Redactor::new(&[7; 32])), budgets);
-            scopes::open(scope).read(&context, &home.asks).await
+            scopes::open(scope).read(&scopes::Context::Aws(context), &home.asks).await
         });
         (result, std::mem::take(&mut *self.plan.lock().unwrap_or_else(PoisonError::into_inner)))
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::strangers::is_declared;
 use super::{exception, root};
 use crate::core::desired::{Census, Inventory};
 use crate::core::drift::Root;
@@ -56,7 +57,7 @@ fn is_mass_loss(census: &Census, before: u32, gone: usize) -> bool {
     gone as u64 * 100 > u64::from(before) * u64::from(census.max_drop)
 }
 
-/// Things that an inventory counts: seen while it watched, and not excepted.
+/// Things that an inventory counts: in its sight, seen while it watched, and not excepted.
 fn counted<'a>(
     inventory: &'a Inventory,
     bench: &'a Bench<'_>,
@@ -65,11 +66,18 @@ fn counted<'a>(
     // What went together with its manifest was meant to go.
     let meant = move |key: &ObjectKey, object: &ObjectMemory| {
         let indirect = || index.indirect.get(scope).into_iter().flatten().any(|other| other.kind.name() == key.kind);
-        object.watched == Watched::Declared && object.gone_since.is_some() && !index.declares(scope, key) && !indirect()
+        object.watched == Watched::Declared
+            && object.gone_since.is_some()
+            && !is_declared(index, scope, key)
+            && !indirect()
     };
     let memory = bench.world.memory.scopes.get(scope);
+    let rules = &inventory.rules;
     memory.into_iter().flat_map(|memory| &memory.objects).filter(move |(key, object)| {
-        object.watched != Watched::No && exception(&inventory.rules.except, key).is_none() && !meant(key, object)
+        object.watched != Watched::No
+            && rules.within.covers(key)
+            && exception(&rules.except, key).is_none()
+            && !meant(key, object)
     })
 }
 

@@ -1,9 +1,10 @@
 //! Strangers: live things that nobody accounts for.
 //!
 //! Decides who accounts for a thing: a declaration of any environment, by whatever name it finds
-//! it; an item of a StateTable, as the parent it was written for or a piece that it names; a
-//! balancer that is accounted for, for its target groups; an open orphan. While one of them cannot
-//! be read, what it might account for is doubted.
+//! it (of an application of a foundation, in its organisation); an item of a StateTable, as the
+//! parent it was written for or a piece that it names; a balancer that is accounted for, for its
+//! target groups; an open orphan. While one of them cannot be read, what it might account for is
+//! doubted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::core::drift::Drift;
-use crate::core::identity::{ObjectKey, ScopeKey, Select};
-use crate::core::index::Home;
+use crate::core::identity::{ObjectKey, ScopeKey, ScopeKind, Select};
+use crate::core::index::{Home, Index};
 use crate::core::observation::{Failure, Live, Reading, Reason};
 use crate::core::unit::Bench;
 use crate::core::world::{Sight, World};
-use crate::kinds;
+use crate::kinds::{self, app, buildpacks};
 
 /// A live thing that nobody accounts for.
 pub struct Stranger<'a> {
@@ -52,7 +53,7 @@ pub struct Declared {
 }
 
 /// What is declared in a scope, by the keys of what is there.
-pub fn declared(scope: &ScopeKey, home: &Home, reading: &Reading, world: World<'_>) -> Declared {
+pub fn declared(scope: &ScopeKey, home: &Home, index: &Index, reading: &Reading, world: World<'_>) -> Declared {
     let mut all = Declared { keys: BTreeSet::new(), doubt: None };
     for declared in &home.resources {
         let kind = declared.kind.name();
@@ -74,12 +75,40 @@ pub fn declared(scope: &ScopeKey, home: &Home, reading: &Reading, world: World<'
         }
         all.keys.extend(found.into_iter().map(|live| live.key.clone()));
     }
+    if scope.kind == ScopeKind::CfFoundation {
+        let here = reading.objects.keys().filter(|key| key.kind == app::KIND && is_declared(index, scope, key));
+        all.keys.extend(here.cloned());
+    }
     all
+}
+
+/// Whether a manifest declares, by its key, what has this key: here, or where it lies.
+pub(super) fn is_declared(index: &Index, scope: &ScopeKey, key: &ObjectKey) -> bool {
+    index.declares(scope, key)
+        || elsewhere(scope, key).is_some_and(|(organization, key)| {
+            // Cloud Foundry does not tell organisations apart by case; manifests may write any.
+            let mut scopes = index.scopes.keys().filter(|known| is_same(known, &organization));
+            scopes.any(|known| index.declares(known, &key))
+        })
+}
+
+fn is_same(one: &ScopeKey, other: &ScopeKey) -> bool {
+    one.kind == other.kind && one.account == other.account && one.thing.eq_ignore_ascii_case(&other.thing)
+}
+
+/// The scope that an application of a foundation is declared in, and its key there.
+fn elsewhere(scope: &ScopeKey, key: &ObjectKey) -> Option<(ScopeKey, ObjectKey)> {
+    if scope.kind != ScopeKind::CfFoundation || key.kind != app::KIND {
+        return None;
+    }
+    let (organization, within) = key.key.split_once('/')?;
+    let home = ScopeKey::new(ScopeKind::CfOrganization, &scope.account, &scope.region, organization);
+    Some((home, ObjectKey::new(app::KIND, within)))
 }
 
 /// The strangers of a listed reading.
 pub fn undeclared<'a>(scope: &ScopeKey, home: &Home, reading: &'a Reading, bench: &Bench<'_>) -> Undeclared<'a> {
-    let Declared { keys, doubt } = declared(scope, home, reading, bench.world);
+    let Declared { keys, doubt } = declared(scope, home, bench.leftovers.index, reading, bench.world);
     let claims = bench.leftovers.claims;
     // A table's items are what its deployer keeps there.
     let own_items = !home.tables.is_empty();
@@ -111,8 +140,11 @@ pub fn undeclared<'a>(scope: &ScopeKey, home: &Home, reading: &'a Reading, bench
     Undeclared { strangers, doubt: doubt.or(unread).or_else(|| unread_roots(bench)), heard }
 }
 
-/// Every zone has its apex NS and SOA.
+/// Every zone has its apex NS and SOA, and every foundation the order of its buildpacks.
 fn is_built_in(scope: &ScopeKey, live: &Live) -> bool {
+    if buildpacks::is_order(&live.key) {
+        return true;
+    }
     let mut parts = live.key.key.split('|');
     live.key.kind == kinds::dns_record::KIND
         && parts.next() == Some(&*scope.thing)

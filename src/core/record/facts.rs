@@ -151,11 +151,12 @@ fn lineage(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether a path says something of the world. What it says of a service's registered revisions,
-/// and which attributes of an item are in plain text, depends on what manifests ask.
+/// and which attributes of an item are in plain text, depends on what manifests ask; what runs at
+/// the moment is no change of anything.
 fn is_recorded(kind: &str, path: &str) -> bool {
     match kind {
         table_item::KIND => path.starts_with("attributes."),
-        _ => path != REGISTERED,
+        _ => path != REGISTERED && !path.starts_with(detail::RUNTIME),
     }
 }
 

@@ -64,6 +64,7 @@ impl Stage {
             name: "production".into(),
             class: Class::Production,
             accounts: BTreeMap::new(),
+            foundation: None,
             visible: BTreeSet::new(),
             source: source(1),
         };
@@ -245,6 +246,7 @@ pub fn declared(kind: &str, name: &str, scope: ScopeKey, select: Select) -> Decl
         expects: Vec::new(),
         facets: BTreeSet::new(),
         absent: false,
+        not_compared: Vec::new(),
         owned_by: None,
         policy: Policy::default(),
         application: name.into(),

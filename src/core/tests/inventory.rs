@@ -13,7 +13,7 @@ use crate::core::ignore::Glob;
 use crate::core::observation::*;
 
 fn rules() -> InventoryRules {
-    InventoryRules { exhaustive: false, except: Vec::new(), vanished: false, census: None, decides: false }
+    InventoryRules { within: Within::default(), exhaustive: false, except: Vec::new(), vanished: false, census: None, decides: false }
 }
 
 fn exhaustive() -> InventoryRules {

@@ -6,3 +6,4 @@ mod fixture;
 mod inventory;
 mod orphans;
 mod properties;
+mod within;

@@ -105,8 +105,8 @@ fn fit(change: &Change, event: &Event) -> Option<Fit> {
         ScopeKind::LoadBalancers => &*change.kind,
         ScopeKind::HealthChecks => "HealthCheck",
         ScopeKind::HostedZone => return record_fit(change, event),
-        // Their writes are data events.
-        ScopeKind::Table => return None,
+        // Their writes are data events; the others are no matter of CloudTrail's.
+        ScopeKind::Table | ScopeKind::CfFoundation | ScopeKind::CfOrganization | ScopeKind::HttpProbe => return None,
     };
     let does = |verb: &str| event.name.strip_prefix(verb) == Some(thing);
     match change.what {
@@ -128,7 +128,7 @@ fn is_about(change: &Change, event: &Event) -> bool {
         }
         ScopeKind::HealthChecks => event.source == ROUTE_53 && event.check.as_deref() == Some(&*change.key),
         ScopeKind::LoadBalancers => event.source == BALANCING && event.arns.contains(&*change.object),
-        ScopeKind::HostedZone | ScopeKind::Table => false,
+        _ => false,
     }
 }
 

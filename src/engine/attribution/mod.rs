@@ -4,6 +4,7 @@
 //! its own: detection waits for none of it, and no finding depends on what it says. [`plan`] decides
 //! what to ask, [`cause`] which event answers. The daemon starts [`run`] where there is a store.
 
+pub mod audit;
 pub mod cause;
 pub mod plan;
 #[cfg(test)]

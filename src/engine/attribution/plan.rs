@@ -18,6 +18,8 @@ use crate::core::record::{Attributed, Change, What};
 pub const ITEMS: &str = "item writes are data events: LookupEvents never shows them";
 /// What is said of what follows from calls, and needs none of its own.
 pub const CONSEQUENCE: &str = "a consequence, not a call: see the changes before it";
+/// What is said of what an address answers.
+pub const ANSWER: &str = "an answer, not a call: nobody is named for it";
 /// How long a change is looked for: CloudTrail tells of most calls within minutes.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(20);
 /// The region in which Route 53 tells of itself.
@@ -125,7 +127,12 @@ pub fn plan(pending: Vec<Change>, account_of: impl Fn(&ScopeKey) -> Option<Accou
     let mut plan = Plan::default();
     let mut trails: BTreeMap<Trail, (Account, Vec<Change>)> = BTreeMap::new();
     for change in pending {
-        if change.scope.kind == ScopeKind::Table {
+        if matches!(change.scope.kind, ScopeKind::CfFoundation | ScopeKind::CfOrganization) {
+            // Their readings bring the platform's own audit events.
+            continue;
+        } else if change.scope.kind == ScopeKind::HttpProbe {
+            plan.settled.push((change.id, Attributed::NotVisible(ANSWER.into())));
+        } else if change.scope.kind == ScopeKind::Table {
             plan.settled.push((change.id, Attributed::NotVisible(ITEMS.into())));
         } else if is_consequence(&change) {
             plan.settled.push((change.id, Attributed::NotVisible(CONSEQUENCE.into())));
@@ -168,7 +175,7 @@ fn windows(changes: Vec<Change>, now: Timestamp) -> VecDeque<Window> {
 fn region(scope: &ScopeKey) -> Arc<str> {
     match scope.kind {
         ScopeKind::HostedZone | ScopeKind::HealthChecks => GLOBAL.into(),
-        ScopeKind::EcsCluster | ScopeKind::LoadBalancers | ScopeKind::Table => scope.region.clone(),
+        _ => scope.region.clone(),
     }
 }
 
@@ -187,7 +194,7 @@ fn is_consequence(change: &Change) -> bool {
         }
         ScopeKind::HealthChecks => path.starts_with("status."),
         ScopeKind::LoadBalancers => path.starts_with("targets.") || matches!(path, "state" | "stateReason"),
-        ScopeKind::HostedZone | ScopeKind::Table => false,
+        _ => false,
     };
     change.what == What::Changed && !change.fields.is_empty() && change.fields.iter().all(|field| follows(&field.path))
 }

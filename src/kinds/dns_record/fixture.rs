@@ -32,6 +32,7 @@ impl Stage {
             name: "production".into(),
             class: Class::Production,
             accounts: BTreeMap::from([(Arc::<str>::from("main"), main)]),
+            foundation: None,
             visible: BTreeSet::new(),
             source: source(),
         };
@@ -39,7 +40,7 @@ impl Stage {
     }
 
     pub(crate) fn setting<'a>(&'a self, name: &'a str) -> Setting<'a> {
-        Setting { environment: &self.environment, name, redactor: &self.redactor }
+        Setting::new(&self.environment, name, &self.redactor)
     }
 
     pub(crate) fn declared(&self, kind: &'static dyn Kind, name: &str, declaration: Declaration) -> Declared {
@@ -51,6 +52,7 @@ impl Stage {
             select: declaration.select,
             id: declaration.id,
             expects: declaration.expects,
+            not_compared: declaration.not_compared,
             facets: declaration.facets,
             absent: false,
             owned_by: None,
@@ -66,7 +68,7 @@ impl Stage {
 
 /// A declaration that expects nothing of the thing of this key.
 pub(crate) fn declaration(scope: ScopeKey, key: &str) -> Declaration {
-    Declaration {
+    Declaration { not_compared: Vec::new(),
         scope,
         select: Select::Key(key.into()),
         id: key.into(),

@@ -138,7 +138,8 @@ mod tests {
                 addresses: vec![name::address(BALANCER).into()],
                 former: Vec::new(),
                 first_seen: Timestamp::UNIX_EPOCH,
-                watched: crate::core::memory::Watched::No,
+                marks: BTreeMap::new(),
+            watched: crate::core::memory::Watched::No,
                 absent_since: None,
                 gone_since,
             };

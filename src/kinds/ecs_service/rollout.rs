@@ -82,13 +82,14 @@ fn behind(fields: &Fields, expects: &[(Path, Expect)]) -> Option<Judgement> {
     let is_in = |list: &Value| matches!(list, Value::List(entries) if entries.contains(&wanted));
     if fields.value("rollout.waiting").is_some_and(is_in) {
         let message = format!("revision {revision} is deployed, but revision {in_use} is still the primary task set");
-        return Some(Judgement::Latent { message });
+        return Some(Judgement::Latent { message, cause: None });
     }
     // Not by `Fields::fact`: that nobody asked for the rest of the definition is no answer here.
     let (_, registered) = fields.iter().find(|(path, _)| *path == REGISTERED)?;
     match registered {
         Fact::Known(list) => (is_in(list) && !is_rolling(fields)).then(|| Judgement::Latent {
             message: format!("revision {revision} is registered, but revision {in_use} is deployed"),
+            cause: None,
         }),
         Fact::Unchecked(why) => Some(Judgement::Unchecked(why.clone())),
         Fact::Unknown(why) => Some(Judgement::Unknown(Failure::new(
@@ -226,7 +227,7 @@ mod tests {
             service.registered = Detail::Known([Arc::<str>::from("deployer-api:44")].into());
         };
         let message = "revision 44 is registered, but revision 42 is deployed".to_owned();
-        assert_eq!(of_44(registered), [Judgement::Latent { message }]);
+        assert_eq!(of_44(registered), [Judgement::Latent { message, cause: None }]);
         let rolling_out = of_44(|service| {
             registered(service);
             rolling(service, Some("IN_PROGRESS"));

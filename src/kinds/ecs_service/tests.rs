@@ -30,7 +30,8 @@ fn environment() -> Environment {
         name: "production".into(),
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), main)]),
-        visible: BTreeSet::from(["LOG_LEVEL".into()]),
+        foundation: None,
+            visible: BTreeSet::from(["LOG_LEVEL".into()]),
         source: Source { file: "environment.yaml".into(), line: 1 },
     }
 }
@@ -38,7 +39,7 @@ fn environment() -> Environment {
 fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
     let spec: EcsServiceSpec = serde_json::from_value(spec).unwrap();
     let (environment, redactor) = (environment(), Redactor::new(&[7; 32]));
-    spec::resolve(&spec, &Setting { environment: &environment, name: "deployer-api", redactor: &redactor })
+    spec::resolve(&spec, &Setting::new(&environment, "deployer-api", &redactor))
 }
 
 /// What ECS would show of the service that `full_spec` declares, its defaults left out.
@@ -184,7 +185,8 @@ fn proof(answer: Option<NamedAnswer>, listed: bool, remembered: Option<&str>) ->
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: at,
-        watched: crate::core::memory::Watched::No,
+        marks: BTreeMap::new(),
+            watched: crate::core::memory::Watched::No,
         absent_since: None,
         gone_since: None,
     };

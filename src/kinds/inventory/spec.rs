@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::core::desired::{Census, Exception, InventoryRules};
+use crate::core::desired::{Census, Exception, InventoryRules, Within};
 use crate::core::identity::{ScopeKey, ScopeKind, Select};
 use crate::core::ignore::Glob;
 use crate::kinds::dns_record::name;
@@ -51,6 +51,14 @@ pub struct ScopeSpec {
     /// The load balancers and target groups of the account and region, if `true`.
     #[serde(default)]
     pub load_balancers: bool,
+    /// The applications, service instances and bindings of this Cloud Foundry space.
+    pub cf_space: Option<String>,
+    /// The same of this whole Cloud Foundry organisation; beside `cfSpace` the space's own, which
+    /// may be left out where the Environment has one alone.
+    pub cf_organization: Option<String>,
+    /// The applications of the whole Cloud Foundry foundation, if `true`.
+    #[serde(default)]
+    pub cf_foundation: bool,
     /// The alias of the account in the Environment; `main`, or the only one, by default.
     pub account: Option<String>,
     /// The region; by default the only one of the account. Not for zones and health checks.
@@ -61,7 +69,8 @@ pub struct ScopeSpec {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ExceptSpec {
-    /// The names; `*` is any run of characters, `?` any one, `\052` a `*` itself.
+    /// The names; `*` is any run of characters, `?` any one, `\052` a `*` itself. In Cloud Foundry
+    /// the whole of it (`space/app`) or its end (`app`), in any case.
     pub name: String,
     /// The kind, such as `TargetGroup`; any by default.
     pub kind: Option<String>,
@@ -98,8 +107,14 @@ const FLOOR: u32 = 10;
 /// Resolves a spec in one environment.
 pub fn resolve(spec: &InventorySpec, setting: &Setting<'_>) -> Result<Declaration, Vec<SpecProblem>> {
     let mut problems = Vec::new();
-    let scope = keep(scope(&spec.scope, setting), &mut problems);
-    let except = exceptions(&spec.except, spec.scope.hosted_zone.is_some(), &mut problems);
+    let place = keep(place(&spec.scope, setting), &mut problems);
+    if spec.exhaustive && spec.scope.cf_foundation {
+        problems.push(
+            SpecProblem::at(["exhaustive"], "an app is declared in its organisation, not in the foundation")
+                .hint("use `cfOrganization`, or kind Buildpacks for what the foundation itself has"),
+        );
+    }
+    let except = exceptions(&spec.except, spelling(&spec.scope), &mut problems);
     let census = spec.watch.as_ref().and_then(|watch| census(watch, &mut problems));
     let vanished = spec.watch.as_ref().is_some_and(|watch| watch.vanished);
     if spec.decides.is_some() && census.is_none() && problems.is_empty() {
@@ -108,50 +123,132 @@ pub fn resolve(spec: &InventorySpec, setting: &Setting<'_>) -> Result<Declaratio
                 .hint("add `watch: {maxDrop: 20%}`: mass loss is what makes the environment `down`"),
         );
     }
-    match scope {
-        Some(scope) if problems.is_empty() => Ok(Declaration {
-            id: format!("inventory/{scope}").into(),
-            // Environments that share a scope may each have an inventory of it.
-            select: Select::Key(setting.environment.name.clone()),
+    match place {
+        Some(Place { scope, within, part }) if problems.is_empty() => Ok(Declaration {
+            id: format!("inventory/{scope}{part}").into(),
+            // Environments that share a scope may each have an inventory of it, or of a part of it.
+            select: Select::Key(format!("{}{part}", setting.environment.name).into()),
             scope,
             expects: Vec::new(),
             facets: BTreeSet::new(),
             rules: Some(Rules::Inventory(InventoryRules {
+                within,
                 exhaustive: spec.exhaustive,
                 except,
                 vanished,
                 census,
                 decides: spec.decides.is_some(),
             })),
+            not_compared: Vec::new(),
         }),
         _ => Err(problems),
     }
 }
 
-fn scope(spec: &ScopeSpec, setting: &Setting<'_>) -> Result<ScopeKey, SpecProblem> {
+/// What an inventory looks at.
+struct Place {
+    scope: ScopeKey,
+    within: Within,
+    /// Tells it from inventories of other parts of the scope.
+    part: String,
+}
+
+impl Place {
+    fn whole(scope: ScopeKey) -> Self {
+        Self { scope, within: Within::default(), part: String::new() }
+    }
+}
+
+fn place(spec: &ScopeSpec, setting: &Setting<'_>) -> Result<Place, SpecProblem> {
+    // Beside a space, the organisation says which one of that name is meant.
+    let organization = spec.cf_organization.as_deref().filter(|_| spec.cf_space.is_none());
     let named = [
         ("hostedZone", ScopeKind::HostedZone, spec.hosted_zone.as_deref()),
         ("ecsCluster", ScopeKind::EcsCluster, spec.ecs_cluster.as_deref()),
         ("table", ScopeKind::Table, spec.table.as_deref()),
         ("healthChecks", ScopeKind::HealthChecks, spec.health_checks.then_some("")),
         ("loadBalancers", ScopeKind::LoadBalancers, spec.load_balancers.then_some("")),
+        ("cfSpace", ScopeKind::CfOrganization, spec.cf_space.as_deref()),
+        ("cfOrganization", ScopeKind::CfOrganization, organization),
+        ("cfFoundation", ScopeKind::CfFoundation, spec.cf_foundation.then_some("")),
     ];
     let mut given = named.into_iter().filter_map(|(field, kind, thing)| Some((field, kind, thing?)));
     let (field, kind, thing) = match (given.next(), given.next()) {
         (Some(only), None) => only,
         (None, _) => {
             return Err(SpecProblem::at(["scope"], "the inventory names no scope")
-                .hint("such as `hostedZone: example.com`, `ecsCluster: wonderland` or `loadBalancers: true`"));
+                .hint("such as `hostedZone: example.com`, `ecsCluster: wonderland` or `cfSpace: production`"));
         }
         (Some((first, ..)), Some((second, ..))) => {
             return Err(SpecProblem::at(["scope"], format!("the inventory names two scopes: {first} and {second}"))
                 .hint("write one inventory for each"));
         }
     };
-    let of_scope = |mut problem: SpecProblem| {
-        problem.path.insert(0, "scope".to_owned());
-        problem
-    };
+    match kind {
+        ScopeKind::CfOrganization | ScopeKind::CfFoundation => in_cloud_foundry(spec, field, thing, setting),
+        _ => in_account(spec, field, kind, thing, setting).map(Place::whole),
+    }
+}
+
+fn in_cloud_foundry(
+    spec: &ScopeSpec,
+    field: &'static str,
+    thing: &str,
+    setting: &Setting<'_>,
+) -> Result<Place, SpecProblem> {
+    for (other, given) in [("account", &spec.account), ("region", &spec.region)] {
+        if given.is_some() {
+            let message = format!("`{field}` has no {other}: Cloud Foundry is no part of an AWS account");
+            return Err(SpecProblem::at(["scope", other], message).hint(format!("leave `{other}` out")));
+        }
+    }
+    if field == "cfFoundation" {
+        let scope = setting.platform().map_err(of_scope)?;
+        // Its buildpacks are the matter of the kind that declares them.
+        let within = Within { kinds: BTreeSet::from([kinds::app::KIND]), prefix: None };
+        return Ok(Place { scope, within, part: String::new() });
+    }
+    if spec.cf_organization.is_some() && spec.cf_space.is_some() && !is_named(spec.cf_organization.as_deref()) {
+        return Err(SpecProblem::at(["scope", "cfOrganization"], "the organisation has no name")
+            .hint("name the organisation of the space, or leave `cfOrganization` out"));
+    }
+    if !is_named(Some(thing)) {
+        let what = if field == "cfSpace" { "space" } else { "organisation" };
+        return Err(SpecProblem::at(["scope", field], format!("the {what} has no name")).hint("such as `production`"));
+    }
+    let scope = setting.organization(spec.cf_organization.as_deref()).map_err(|problem| SpecProblem {
+        path: match problem.path.is_empty() {
+            true => vec!["scope".to_owned()],
+            false => vec!["scope".to_owned(), "cfOrganization".to_owned()],
+        },
+        hint: problem.hint.map(|hint| hint.replace("`organization:`", "`cfOrganization:`")),
+        ..problem
+    })?;
+    if field == "cfOrganization" {
+        return Ok(Place::whole(scope));
+    }
+    // Cloud Foundry does not tell spaces apart by case, and keys have them in lower case.
+    let space = thing.to_lowercase();
+    let within = Within { kinds: BTreeSet::new(), prefix: Some(format!("{space}/").into()) };
+    Ok(Place { scope, within, part: format!("/{space}") })
+}
+
+fn is_named(name: Option<&str>) -> bool {
+    name.is_some_and(|name| !name.trim().is_empty())
+}
+
+fn of_scope(mut problem: SpecProblem) -> SpecProblem {
+    problem.path.insert(0, "scope".to_owned());
+    problem
+}
+
+fn in_account(
+    spec: &ScopeSpec,
+    field: &'static str,
+    kind: ScopeKind,
+    thing: &str,
+    setting: &Setting<'_>,
+) -> Result<ScopeKey, SpecProblem> {
     let account = setting.account(spec.account.as_deref()).map_err(of_scope)?;
     let global = matches!(kind, ScopeKind::HostedZone | ScopeKind::HealthChecks);
     if global && spec.region.is_some() {
@@ -178,7 +275,19 @@ fn scope(spec: &ScopeSpec, setting: &Setting<'_>) -> Result<ScopeKey, SpecProble
     Ok(ScopeKey::new(kind, &account.id, &region, &thing))
 }
 
-fn exceptions(specs: &[ExceptSpec], zone: bool, problems: &mut Vec<SpecProblem>) -> Vec<Exception> {
+/// How names of this scope are told: those of records in lower case and without their last dot,
+/// those of Cloud Foundry in lower case.
+fn spelling(scope: &ScopeSpec) -> fn(&str) -> String {
+    let in_cloud_foundry = scope.cf_foundation || scope.cf_space.is_some() || scope.cf_organization.is_some();
+    match (scope.hosted_zone.is_some(), in_cloud_foundry) {
+        (true, _) => |name: &str| name.trim_end_matches('.').to_ascii_lowercase(),
+        (_, true) => str::to_lowercase,
+        _ => str::to_owned,
+    }
+}
+
+/// What may come and go; names are spelled as things of the scope are told.
+pub fn exceptions(specs: &[ExceptSpec], spell: fn(&str) -> String, problems: &mut Vec<SpecProblem>) -> Vec<Exception> {
     let mut exceptions = Vec::with_capacity(specs.len());
     for (at, spec) in specs.iter().enumerate() {
         let path = |field: &str| ["except".to_owned(), at.to_string(), field.to_owned()];
@@ -192,9 +301,7 @@ fn exceptions(specs: &[ExceptSpec], zone: bool, problems: &mut Vec<SpecProblem>)
         });
         let kind = kind.map(|kind| keep(kind, problems)).unwrap_or_default();
         let at_most = spec.at_most.as_deref().and_then(|text| keep(duration(text, &path("atMost")), problems));
-        // Names of records are told in lower case and without their last dot.
-        let name = if zone { spec.name.trim_end_matches('.').to_ascii_lowercase() } else { spec.name.clone() };
-        exceptions.push(Exception { kind, glob: Glob::new(&name), at_most });
+        exceptions.push(Exception { kind, glob: Glob::new(&spell(&spec.name)), at_most });
     }
     exceptions
 }

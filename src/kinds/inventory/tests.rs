@@ -7,32 +7,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::*;
-use crate::core::desired::{Account, Class, Environment, InventoryRules};
+use crate::core::desired::{Account, Auth, Class, Environment, Foundation, InventoryRules};
+use crate::core::identity::{ObjectKey, Select};
 use crate::core::redact::Redactor;
 use crate::core::value::Source;
 use crate::kinds::Rules;
 
-fn resolve(spec: serde_json::Value) -> Result<(String, InventoryRules), Vec<SpecProblem>> {
+fn declaration(spec: serde_json::Value, organizations: &[&str]) -> Result<Declaration, Vec<SpecProblem>> {
     let account = |id: &str| Account {
         id: id.into(),
         regions: vec!["eu-west-1".into()],
         observe_role: None,
         budgets: BTreeMap::new(),
     };
+    let foundation = Foundation {
+        api: "https://api.example.com".into(),
+        host: "api.example.com".into(),
+        organizations: organizations.iter().map(|name| ((*name).into(), None)).collect(),
+        every: false,
+        auth: Auth::Client { id: "moored".into(), secret_file: "/run/secrets/cf".into() },
+    };
     let environment = Environment {
         name: "production".into(),
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), account("111122223333")), ("dns".into(), account("444455556666"))]),
+        foundation: Some(foundation),
         visible: BTreeSet::new(),
         source: Source { file: "environment.yaml".into(), line: 1 },
     };
     let spec: InventorySpec = serde_json::from_value(spec).unwrap();
-    let setting = Setting { environment: &environment, name: "example-com", redactor: &Redactor::new(&[7; 32]) };
-    let declaration = spec::resolve(&spec, &setting)?;
+    spec::resolve(&spec, &Setting::new(&environment, "example-com", &Redactor::new(&[7; 32])))
+}
+
+fn rules(declaration: Declaration) -> InventoryRules {
     match declaration.rules {
-        Some(Rules::Inventory(rules)) => Ok((declaration.scope.to_string(), rules)),
+        Some(Rules::Inventory(rules)) => rules,
         other => panic!("{other:?}"),
     }
+}
+
+fn resolve(spec: serde_json::Value) -> Result<(String, InventoryRules), Vec<SpecProblem>> {
+    let declaration = declaration(spec, &["gds"])?;
+    Ok((declaration.scope.to_string(), rules(declaration)))
 }
 
 fn problem(spec: serde_json::Value) -> String {
@@ -67,6 +83,10 @@ fn every_scope_can_be_watched() {
         (json!({ "table": "deployments" }), "table/111122223333/eu-west-1/deployments"),
         (json!({ "healthChecks": true }), "health_checks/111122223333/global"),
         (json!({ "loadBalancers": true, "account": "dns" }), "load_balancers/444455556666/eu-west-1"),
+        (json!({ "cfSpace": "prod" }), "cf_organization/api.example.com/cf/gds"),
+        (json!({ "cfOrganization": "gds" }), "cf_organization/api.example.com/cf/gds"),
+        (json!({ "cfSpace": "prod", "cfOrganization": "gds" }), "cf_organization/api.example.com/cf/gds"),
+        (json!({ "cfFoundation": true }), "cf_foundation/api.example.com/cf"),
     ] {
         assert_eq!(resolve(json!({ "scope": spec })).unwrap().0, scope);
     }
@@ -87,6 +107,23 @@ fn what_makes_no_sense_is_told_with_its_place() {
     assert_eq!(
         problem(json!({ "scope": { "hostedZone": "example.com", "account": "prod" } })),
         "scope.account: environment `production` has no account `prod`"
+    );
+    assert_eq!(
+        problem(json!({ "scope": { "cfOrganization": "gds", "cfFoundation": true } })),
+        "scope: the inventory names two scopes: cfOrganization and cfFoundation"
+    );
+    assert_eq!(
+        problem(json!({ "scope": { "cfSpace": "prod", "account": "main" } })),
+        "scope.account: `cfSpace` has no account: Cloud Foundry is no part of an AWS account"
+    );
+    assert_eq!(
+        problem(json!({ "scope": { "cfOrganization": "gsd" } })),
+        "scope.cfOrganization: environment `production` has no organisation `gsd`"
+    );
+    assert_eq!(problem(json!({ "scope": { "cfSpace": " " } })), "scope.cfSpace: the space has no name");
+    assert_eq!(
+        problem(json!({ "scope": { "cfFoundation": true }, "exhaustive": true })),
+        "exhaustive: an app is declared in its organisation, not in the foundation"
     );
     assert_eq!(problem(json!({ "scope": zone, "watch": { "maxDrop": "120%" } })), "watch.maxDrop: `120%` is no part");
     assert_eq!(
@@ -111,4 +148,38 @@ fn an_exception_of_a_zone_is_spelled_in_any_case() {
     }))
     .unwrap();
     assert!(rules.except.first().unwrap().glob.matches("cats-1.example.com"));
+}
+
+#[test]
+fn inventories_of_two_spaces_of_one_organisation_are_two() {
+    let of = |space: &str| declaration(json!({ "scope": { "cfSpace": space } }), &["gds"]).unwrap();
+    let (prod, staging) = (of("Prod"), of("staging"));
+    assert_eq!(&*prod.id, "inventory/cf_organization/api.example.com/cf/gds/prod");
+    assert_eq!(prod.select, Select::Key("production/prod".into()));
+    assert_ne!((&prod.id, &prod.select), (&staging.id, &staging.select));
+    let within = rules(prod).within;
+    assert!(within.covers(&ObjectKey::new("ServiceBinding", "prod/api/Db")));
+    assert!(!within.covers(&ObjectKey::new("App", "prod-2/api")));
+}
+
+#[test]
+fn a_space_of_one_of_several_organisations_is_asked_which() {
+    let problems = declaration(json!({ "scope": { "cfSpace": "prod" } }), &["a", "b"]).unwrap_err();
+    let problem = problems.first().unwrap();
+    assert_eq!(problem.path, ["scope", "cfOrganization"]);
+    assert_eq!(problem.hint.as_deref(), Some("add `cfOrganization:` with one of: a, b"));
+}
+
+#[test]
+fn a_foundation_is_watched_for_its_applications_alone() {
+    let (_, rules) = resolve(json!({ "scope": { "cfFoundation": true }, "watch": { "vanished": true } })).unwrap();
+    assert!(rules.within.covers(&ObjectKey::new("App", "gds/prod/api")));
+    assert!(!rules.within.covers(&ObjectKey::new("Buildpacks", "ruby_buildpack||buildpack")));
+}
+
+#[test]
+fn an_exception_in_cloud_foundry_is_spelled_in_any_case() {
+    let except = json!([{ "name": "CATS-*" }]);
+    let (_, rules) = resolve(json!({ "scope": { "cfOrganization": "gds" }, "except": except })).unwrap();
+    assert!(rules.except.first().unwrap().glob.matches("cats-1"));
 }

@@ -23,13 +23,14 @@ fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
         name: "production".into(),
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), account("111122223333")), ("dns".into(), account("444455556666"))]),
-        visible: BTreeSet::new(),
+        foundation: None,
+            visible: BTreeSet::new(),
         source: Source { file: "environment.yaml".into(), line: 1 },
     };
     let spec: StateTableSpec = serde_json::from_value(spec).unwrap();
     spec::resolve(
         &spec,
-        &Setting { environment: &environment, name: "deployments", redactor: &Redactor::new(&[7; 32]) },
+        &Setting::new(&environment, "deployments", &Redactor::new(&[7; 32])),
     )
 }
 

@@ -26,11 +26,12 @@ fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
         name: "production".into(),
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), main)]),
-        visible: BTreeSet::new(),
+        foundation: None,
+            visible: BTreeSet::new(),
         source: Source { file: "environment.yaml".into(), line: 1 },
     };
     let spec: TableItemSpec = serde_json::from_value(spec).unwrap();
-    spec::resolve(&spec, &Setting { environment: &environment, name: "api", redactor: &Redactor::new(&[7; 32]) })
+    spec::resolve(&spec, &Setting::new(&environment, "api", &Redactor::new(&[7; 32])))
 }
 
 #[test]

@@ -83,7 +83,8 @@ async fn what_is_listed_and_called_gone_is_unknown_and_is_listed_again() {
         addresses: Vec::new(),
         former: Vec::new(),
         first_seen: CREATED.parse().unwrap(),
-        watched: crate::core::memory::Watched::No,
+        marks: Default::default(),
+            watched: crate::core::memory::Watched::No,
         absent_since: None,
         gone_since: None,
     };

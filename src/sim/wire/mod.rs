@@ -1,10 +1,11 @@
-//! The simulated cloud behind the real AWS protocols.
+//! The simulated cloud behind the real AWS protocols, with foundations and web sites beside it.
 //!
 //! Decides who calls (from the signature), which fault strikes, and how an answer is spelled in
 //! bytes. It never decides what an operation means: [`super::world`] does. Real SDK clients reach it
 //! over loopback ([`server`]) or without a socket ([`connector`]); scenarios and tests change the
 //! world through [`Cloud::call`] and [`Cloud::with_world`].
 
+mod beside;
 pub mod connector;
 mod exchange;
 pub mod json;
@@ -13,7 +14,7 @@ pub mod route53_rest;
 pub mod server;
 mod xml;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,8 @@ use axum::http;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::cloudfoundry::Foundation;
+use super::cloudfoundry::sites::Sites;
 use super::world::faults::is_read;
 use super::world::{self, Answer, Caller, Request, Service, World};
 
@@ -67,6 +70,9 @@ struct State {
     requests: u64,
     /// What the world was, from each of these times on; kept only while a rule asks for stale reads.
     past: VecDeque<(Timestamp, World)>,
+    /// By host.
+    foundations: BTreeMap<String, Foundation>,
+    sites: Sites,
 }
 
 impl fmt::Debug for Cloud {
@@ -78,7 +84,14 @@ impl fmt::Debug for Cloud {
 impl Cloud {
     /// A cloud that holds this world, lives by this clock and draws its randomness from this seed.
     pub fn new(world: World, clock: impl Fn() -> Timestamp + Send + Sync + 'static, seed: u64) -> Self {
-        let mut state = State { world, calls: VecDeque::new(), requests: 0, past: VecDeque::new() };
+        let mut state = State {
+            world,
+            calls: VecDeque::new(),
+            requests: 0,
+            past: VecDeque::new(),
+            foundations: BTreeMap::new(),
+            sites: Sites::default(),
+        };
         state.remember(clock());
         Self(Arc::new(Shared { state: Mutex::new(state), clock: Box::new(clock), seed }))
     }
@@ -116,8 +129,30 @@ impl Cloud {
         answer
     }
 
-    /// Answers one signed HTTP request as AWS would, after whatever delay a fault asks for.
+    /// Mounts a foundation: it is reached below `/_cf/HOST`.
+    pub fn add_foundation(&self, foundation: Foundation) {
+        self.lock().foundations.insert(foundation.host.clone(), foundation);
+    }
+
+    /// Reads or changes a foundation, as simulated people do; `None` where there is none of this host.
+    pub fn with_foundation<R>(&self, host: &str, change: impl FnOnce(&mut Foundation) -> R) -> Option<R> {
+        self.lock().foundations.get_mut(host).map(change)
+    }
+
+    /// Reads or changes the web sites, which are reached below `/_http/HOST`.
+    pub fn with_sites<R>(&self, change: impl FnOnce(&mut Sites) -> R) -> R {
+        change(&mut self.lock().sites)
+    }
+
+    /// Answers one HTTP request as AWS, a foundation or a web site would, after whatever delay a
+    /// fault asks for.
     pub async fn handle(&self, request: http::Request<Bytes>) -> http::Response<Bytes> {
+        if let Some(reply) = beside::answer(self, &request) {
+            if let Some(delay) = reply.delay {
+                tokio::time::sleep(delay).await;
+            }
+            return reply.response;
+        }
         let reply = self.exchange(&request);
         if let Some(delay) = reply.delay {
             tokio::time::sleep(delay).await;

@@ -18,7 +18,7 @@ use crate::core::record::{Attributed, Change, What};
 use crate::core::redact::Redactor;
 use crate::engine::attribution::plan::plan;
 use crate::engine::attribution::{DENIED, Trails};
-use crate::engine::reader::Shared;
+use crate::engine::reader::{Outside, Shared};
 use crate::sim::wire::{Cloud, connector};
 use crate::sim::world::faults::{Effect, Match, Rule};
 use crate::sim::world::{Caller, Request, Service, World, ecs};
@@ -53,7 +53,9 @@ impl Bench {
         let budgets = Arc::new(Budgets::new(clock.clone()));
         budgets.declare([&account]);
         let redactor = Arc::new(Redactor::new(&[1; 32]));
-        let shared = Shared::new(sessions, budgets, clock.clone(), redactor, true, Duration::from_secs(3600));
+        let outside =
+            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+        let shared = Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, Duration::from_secs(3600));
         Self { cloud, clock, shared, trails: Trails::default(), account }
     }
 

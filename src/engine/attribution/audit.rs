@@ -1,0 +1,185 @@
+//! Who changed what on Cloud Foundry, by the platform's own audit events.
+//!
+//! Decides which of the deeds that a foundation's readings bring made a change of that foundation.
+//! Nothing is asked for it: the events come with the lists. Events of a foundation are kept for as
+//! long as a change may wait for one. Pure; the recording calls it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::core::identity::ScopeKey;
+use crate::core::observation::{Deed, Reading};
+use crate::core::record::{Attributed, Attribution, Change, What};
+use crate::kinds::buildpacks;
+
+/// How long a change waits for its event: events are written with the change, but a reading may
+/// have begun just before.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// How long events are kept.
+const KEPT: SignedDuration = SignedDuration::from_mins(45);
+/// Stamps are whole seconds, and clocks differ a little.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// The note of a reading that tells why there are no events.
+pub const UNREAD: &str = "auditEvents";
+/// The first version of the API that writes events of buildpacks (reference 1.4).
+const BUILDPACK_EVENTS: (u32, u32) = (3, 210);
+
+/// What foundations told lately, and which changes wait to be explained by it.
+#[derive(Debug, Default)]
+pub struct Audit {
+    deeds: BTreeMap<ScopeKey, BTreeMap<Arc<str>, Deed>>,
+    waiting: BTreeMap<ScopeKey, Vec<Change>>,
+}
+
+impl Audit {
+    /// Takes changes that wait for an answer.
+    pub fn wait(&mut self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            let waiting = self.waiting.entry(change.scope.clone()).or_default();
+            if waiting.iter().all(|known| known.id != change.id) {
+                waiting.push(change);
+            }
+        }
+    }
+
+    /// What can be said of a scope's changes with what its newest reading brought.
+    pub fn settle(&mut self, scope: &ScopeKey, reading: &Reading, now: Timestamp) -> Vec<(i64, Attributed)> {
+        let deeds = self.deeds.entry(scope.clone()).or_default();
+        deeds.extend(reading.deeds.iter().map(|deed| (deed.guid.clone(), deed.clone())));
+        deeds.retain(|_, deed| now.duration_since(deed.at) < KEPT);
+        let Some(waiting) = self.waiting.get_mut(scope) else { return Vec::new() };
+        let mut settled = Vec::new();
+        waiting.retain(|change| match said(change, deeds.values(), reading, now) {
+            Some(attributed) => {
+                settled.push((change.id, attributed));
+                false
+            }
+            None => true,
+        });
+        settled
+    }
+}
+
+fn said<'a>(
+    change: &Change,
+    deeds: impl Iterator<Item = &'a Deed>,
+    reading: &Reading,
+    now: Timestamp,
+) -> Option<Attributed> {
+    let from = change.after.unwrap_or(change.at).saturating_sub(SKEW).unwrap_or(change.at);
+    let until = change.at.saturating_add(SKEW).unwrap_or(change.at);
+    let about = deeds.filter(|deed| *deed.target == *change.object && deed.at >= from && deed.at <= until);
+    // The newest of those that fit best: what it led to is what was read.
+    let best = about.filter(|deed| fits(change, &deed.action) > 0).max_by_key(|deed| (fits(change, &deed.action), deed.at));
+    if let Some(deed) = best {
+        let (actor, event) = (deed.actor.clone(), deed.action.clone());
+        return Some(Attributed::By(Attribution { actor, event, at: deed.at }));
+    }
+    if let Some(why) = reading.notes.get(UNREAD) {
+        return Some(Attributed::NotVisible(why.clone()));
+    }
+    if &*change.kind == buildpacks::KIND && is_too_old(reading) {
+        let why = "by nobody we can see (platform older than 3.210)";
+        return Some(Attributed::NotVisible(why.into()));
+    }
+    (now.duration_since(change.at) > PATIENCE)
+        .then(|| Attributed::NotVisible("the platform's audit events show nothing of it".into()))
+}
+
+/// How well an action explains what happened: 0 not at all.
+fn fits(change: &Change, action: &str) -> u8 {
+    let verb = action.rsplit('.').next().unwrap_or(action);
+    let deletes = matches!(verb, "delete" | "delete-request" | "start_delete");
+    let creates = matches!(verb, "create" | "start_create");
+    match change.what {
+        What::Gone => 3 * u8::from(deletes),
+        What::Appeared => 3 * u8::from(creates),
+        What::Changed if deletes => 0,
+        What::Changed if creates => 1,
+        What::Changed => 2,
+    }
+}
+
+fn is_too_old(reading: &Reading) -> bool {
+    let version = reading.notes.get("apiVersion").map(|version| {
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+    });
+    version.is_some_and(|version| version < BUILDPACK_EVENTS)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::core::identity::ScopeKind;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    fn scope() -> ScopeKey {
+        ScopeKey::new(ScopeKind::CfOrganization, "api.example.com", "cf", "gds")
+    }
+
+    fn change(what: What, kind: &str) -> Change {
+        Change {
+            id: 1,
+            at: at(100),
+            after: Some(at(40)),
+            scope: scope(),
+            kind: kind.into(),
+            key: "prod/web/queue".into(),
+            object: "guid".into(),
+            what,
+            fields: Vec::new(),
+            attributed: Attributed::Pending,
+        }
+    }
+
+    fn deed(action: &str, seconds: i64) -> Deed {
+        let (guid, target) = (format!("{action}{seconds}").into(), "guid".into());
+        Deed { guid, action: action.into(), actor: "ada".into(), target, at: at(seconds) }
+    }
+
+    fn settled(change: Change, deeds: Vec<Deed>, version: &str, now: i64) -> Option<Attributed> {
+        let mut audit = Audit::default();
+        audit.wait([change]);
+        let mut reading = Reading::begin(at(100));
+        reading.deeds = deeds;
+        reading.notes.insert("apiVersion".into(), version.into());
+        audit.settle(&scope(), &reading, at(now)).into_iter().next().map(|(_, attributed)| attributed)
+    }
+
+    fn event(attributed: Option<Attributed>) -> String {
+        match attributed {
+            Some(Attributed::By(by)) => format!("{} {}", by.actor, by.event),
+            Some(Attributed::NotVisible(why)) => why.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_binding_that_is_gone_was_deleted_by_whom_the_event_names() {
+        let deeds = vec![deed("audit.service_binding.create", 90), deed("audit.service_binding.delete", 60)];
+        let said = settled(change(What::Gone, "ServiceBinding"), deeds, "3.220.0", 101);
+        assert_eq!(event(said), "ada audit.service_binding.delete");
+    }
+
+    #[test]
+    fn an_event_of_another_time_names_nobody_and_after_a_while_that_is_said() {
+        let deeds = || vec![deed("audit.service_binding.delete", 20)];
+        assert_eq!(settled(change(What::Gone, "ServiceBinding"), deeds(), "3.220.0", 101), None);
+        let late = settled(change(What::Gone, "ServiceBinding"), deeds(), "3.220.0", 800);
+        assert_eq!(event(late), "the platform's audit events show nothing of it");
+    }
+
+    #[test]
+    fn an_old_platform_names_nobody_for_a_buildpack() {
+        let said = |version| settled(change(What::Appeared, "Buildpacks"), Vec::new(), version, 101);
+        assert_eq!(event(said("3.209.0")), "by nobody we can see (platform older than 3.210)");
+        assert_eq!(said("3.210.0"), None);
+    }
+}
