@@ -64,9 +64,69 @@ fn an_ordinary_day_wakes_nobody() {
             "a release rolls out: shop is converging",
             "traffic is shifted: both weights are ignored, in the open",
             "acceptance tests go, and the item waits: the item is converging",
+            "Cloud Foundry's acceptance tests come: app and buildpack of the tests may be there for a while",
+            "Cloud Foundry's acceptance tests go: everything is in sync",
+            "an app is deployed without a gap: helpdesk is converging",
+            "the app is deployed: everything is in sync",
             "AWS asks for fewer calls: services and items are unknown for that reason",
             "moored is restarted: there never was any finding",
             "moored is restarted: `moored check` exits 0",
+            "the platform gets a new buildpack: two apps wait for a restage, in one group",
+            "the apps are built again: there never was any finding above info",
+            "the apps are built again: `moored check` exits 0",
+        ],
+    );
+}
+
+#[test]
+fn c2_is_in_sync_only_when_the_queue_is_back_and_everything_was_restarted() {
+    let printed = played("c2");
+    has_seen(
+        &printed,
+        &[
+            "three environments: all three environments are in sync",
+            "a deploy: eight bindings are missing",
+            "a deploy: each of them names who removed it",
+            "a deploy: a binding that nobody declared has vanished",
+            "a deploy: web and worker of production are down",
+            "a deploy: development is untouched",
+            "a deploy: `moored check` exits 2",
+            "moored loses its own roles: no app is known any more",
+            "moored loses its own roles: nothing is resolved, and nothing else is missing",
+            "moored gets its roles back: the same eight bindings are missing",
+            "the database is back: the queue is still missing",
+            "the database is back: the worker is noticed though no address answers for it",
+            "the database is back: c2-prod is partial",
+            "the database is back: production is partial",
+            "the queue is bound again: no binding is missing",
+            "the queue is bound again: the web apps wait for a restart",
+            "the queue is bound again: only development is in sync",
+            "the queue is bound again: `moored check` exits 2",
+            "everything is restarted: all three environments are in sync",
+            "everything is restarted: `moored check` exits 0",
+        ],
+    );
+}
+
+#[test]
+fn govuk_paas_collapses_once_and_a_left_buildpack_is_found_within_one_pass() {
+    let printed = played("govuk-paas");
+    has_seen(
+        &printed,
+        &[
+            "a platform for others: `moored check` exits 0",
+            "the delete pipeline: the collapse is one finding",
+            "the delete pipeline: all that is missing belongs to it",
+            "the delete pipeline: Concourse has a pipeline that must not be there",
+            "the delete pipeline: production is down: a probe says so",
+            "the delete pipeline: `moored check` exits 2",
+            "the rebuild: the mass loss is over",
+            "the rebuild: production is no longer down",
+            "the rebuild: it is the monitoring app, and it is critical",
+            "a test leaves its buildpack behind: it is told that it is first in detection",
+            "a test leaves its buildpack behind: five apps would meet it first",
+            "the buildpack is taken away: production is in sync",
+            "the buildpack is taken away: `moored check` exits 0",
         ],
     );
 }

@@ -39,6 +39,18 @@ const EVERYTHING: [&str; 8] = [
     SETTINGS,
 ];
 
+/// An environment with two organisations of Cloud Foundry.
+const ORGANIZATIONS: &str = "apiVersion: moored.dev/v1
+kind: Environment
+metadata: {name: production}
+spec:
+  class: production
+  cloudFoundry:
+    api: https://api.example.com
+    organizations: {a: {}, b: {}}
+    auth: {clientId: moored, clientSecretFile: /nonexistent}
+";
+
 /// A platform of which nothing is declared but its environments, in the root `bare`.
 fn undeclared(name: &str) -> Platform {
     let platform = Platform::new(name);
@@ -476,4 +488,18 @@ fn flags_that_name_nothing_are_errors_with_a_hint() {
     let region = ["--cluster", CLUSTER, "--region", "us-east-1"];
     import(&platform, "bare", "imported", &region).exits(1).complains_in_one_line().complains(&["eu-west-1"]);
     assert!(platform.cloud.calls().is_empty(), "no cloud is asked with such flags");
+}
+
+#[test]
+fn cloud_foundry_is_imported_only_where_the_environment_has_one() {
+    let platform = undeclared("import-no-foundation");
+    let flags: [&[&str]; 3] = [&["--cf-organization", "gds"], &["--cf-space", "production"], &["--cf-foundation"]];
+    for flags in flags {
+        let outcome = import(&platform, "bare", "imported", flags).exits(1).complains_in_one_line();
+        outcome.complains(&["environment `production` declares no Cloud Foundry", "spec.cloudFoundry"]);
+    }
+    let two = ["--cf-organization", "a", "--cf-organization", "b", "--cf-space", "c"];
+    platform.scratch.write("bare/environments.yaml", ORGANIZATIONS);
+    let outcome = import(&platform, "bare", "imported", &two).exits(1).complains_in_one_line();
+    outcome.complains(&["--cf-space: of which organisation?"]);
 }

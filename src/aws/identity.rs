@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::allow_list::STS_GET_CALLER_IDENTITY;
 use super::read::ReadContext;
+use crate::core::arn::is_account;
 use crate::core::observation::{Failure, IdentityState, Reason};
 
 /// Whose credentials a session has, as far as is known.
@@ -36,6 +37,12 @@ impl Identity {
             (IdentityState::Verified | IdentityState::Simulated, _) => Ok(()),
             (IdentityState::Mismatch, _) => {
                 let seen = self.seen.as_deref().unwrap_or("another");
+                if !is_account(&self.account) {
+                    let detail = format!(
+                        "the foundation answers as {seen}, which is not what the manifest pins — check `api` and the guids of `organizations`; see `moored whoami`"
+                    );
+                    return Err(Failure::new(Reason::IdentityMismatch, detail));
+                }
                 let detail = format!(
                     "credentials belong to account {seen}, declared is {} — check the role and the profile; see `moored whoami`",
                     self.account

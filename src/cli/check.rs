@@ -1,18 +1,22 @@
 //! `moored check`: one pass, one report, one exit code.
 
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
+use jiff::Timestamp;
 
 use super::options::{self, CloudOption, Filters, Format, Manifests};
 use super::{Outcome, output, render, setup};
 use crate::core::drift::Severity;
 use crate::core::identity::ScopeKey;
+use crate::core::memory::Memory;
 use crate::core::observation::IdentityState;
 use crate::core::report::{IdentityReport, Report};
 use crate::engine::watch::Watch;
+use crate::import::echo::{self, Grounds};
 
 /// Read everything once and report what drifted
 ///
@@ -50,6 +54,7 @@ impl Check {
         let clock = setup::clock(&self.cloud)?;
         let parts =
             setup::parts(&desired, &self.cloud, state.redactor.clone(), clock.clone(), Duration::from_secs(60))?;
+        let remembered = state.memory.clone();
         let mut watch = Watch::new(state.memory, state.history);
         watch.declare(desired);
         let started = clock.now();
@@ -65,6 +70,7 @@ impl Check {
         setup::pass(&mut watch, &parts.shared, |scope| may_be_shared || shown(scope))?;
         watch.evaluate(clock.now());
         watch.attribute(clock.now());
+        self.point_out_echoes(&watch, &remembered, clock.now());
         let snapshot = watch.snapshot().unwrap_or_default();
         if !Report::matches_anything(&snapshot, &watch.index, &filter) {
             bail!(
@@ -79,6 +85,18 @@ impl Check {
             }
         }
         Ok(outcome(&report, self.fail_on))
+    }
+
+    /// Manifests that may have been exported from live: what they declare is in sync, and may be wrong.
+    fn point_out_echoes(&self, watch: &Watch, memory: &Memory, now: Timestamp) {
+        let store = watch.history();
+        let history = store.as_ref().map(|store| store.lock().unwrap_or_else(PoisonError::into_inner));
+        let (desired, observations) = (&*watch.desired, &watch.observations);
+        let roots = self.manifests.roots.as_slice();
+        let grounds = Grounds { desired, roots, observations, memory, history: history.as_deref(), now };
+        for warning in echo::warnings(&grounds) {
+            anstream::eprintln!("warning: {warning}");
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use crate::demo::{self, Scenario};
 
 /// Watch an incident on a simulated cloud: no account, no network, nothing to set up
 ///
-/// Starts a simulated AWS and the daemon that `moored run` starts, both on one clock that runs
-/// faster than the wall's, and plays a scenario step by step. It prints where metrics, report and
+/// Starts a simulated AWS and Cloud Foundry and the daemon that `moored run` starts, all on one clock
+/// that runs faster than the wall's, and plays a scenario step by step. It prints where metrics, report and
 /// cloud are, and what to look at; at a terminal everything stays up at the end until Ctrl-C.
 #[derive(Debug, Args)]
 pub struct Demo {
@@ -28,7 +28,8 @@ pub struct Demo {
     /// Simulated seconds in one second, from 1 to 60
     #[arg(long, value_name = "FACTOR", default_value = "30", value_parser = speed)]
     speed: f64,
-    /// Manifests other than the example's (default: ./desired-state, or the copy in this binary)
+    /// Manifests other than the scenario's (default: a copy in this binary; for wonderland and
+    /// ordinary-day ./desired-state, if it is there)
     #[arg(long, value_name = "PATH")]
     desired_state: Option<PathBuf>,
     /// Where /metrics is served (default: 127.0.0.1:9469, or any free port)

@@ -27,16 +27,16 @@ use crate::manifest::load::Parsed;
 /// Write manifests of what is live and not declared yet, for a person to review
 ///
 /// Reads the scopes that the flags name (or those of the environment's Inventory manifests) and writes one file for each
-/// application, by the tag `app` or the name of the service, and one for the rest of each scope. What a manifest
-/// declares already is left out, and so is what the items of a StateTable name. Values that the Environment does not
-/// list under `visible` are never written.
+/// application, by the tag or label `app` or the name of the service or app, and one for the rest of each scope. What a
+/// manifest declares already is left out, and so is what the items of a StateTable name. Values that the Environment
+/// does not list under `visible` are never written.
 ///
 /// Every manifest is marked `moored.dev/reviewed: "false"`: what is live may be wrong. Until a person has read it and
 /// says "true", its findings are info at most and nothing is repaired by it. Before anything is written, the import is
 /// checked against what was read: `moored check` right after it finds no drift in it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  moored import --environment production --cluster harbor --load-balancers --output imported\n  moored import --environment production --hosted-zone dns:example.com --health-checks --output -\n\nThen: read the files, move them below your --desired-state, `moored validate`, `moored check`.\n\nExit codes: 0 written, or nothing to write · 1 nothing was written: a scope could not be read whole, or a file is in the way"
+    after_help = "Examples:\n  moored import --environment production --cluster harbor --load-balancers --output imported\n  moored import --environment production --hosted-zone dns:example.com --health-checks --output -\n  moored import --environment production --cf-organization gds --cf-space production --output imported\n\nThen: read the files, move them below your --desired-state, `moored validate`, `moored check`.\n\nExit codes: 0 written, or nothing to write · 1 nothing was written: a scope could not be read whole, or a file is in the way"
 )]
 pub struct Import {
     #[command(flatten)]
@@ -59,6 +59,15 @@ pub struct Import {
     /// The load balancers and target groups of the account and region
     #[arg(long, help_heading = "What to import")]
     load_balancers: bool,
+    /// The apps and service instances of this Cloud Foundry organisation (may be given several times)
+    #[arg(long = "cf-organization", value_name = "NAME", help_heading = "What to import")]
+    organizations: Vec<String>,
+    /// Only what lies in this space of it, or of the environment's only organisation (may be given several times)
+    #[arg(long = "cf-space", value_name = "NAME", help_heading = "What to import")]
+    spaces: Vec<String>,
+    /// The buildpacks of the Cloud Foundry foundation, in their order
+    #[arg(long = "cf-foundation", help_heading = "What to import")]
+    foundation: bool,
     /// The account, by its alias in the Environment (default: main, or the only one)
     #[arg(long, value_name = "ALIAS", help_heading = "What to import")]
     account: Option<String>,
@@ -79,8 +88,8 @@ impl Import {
         let filter = Filter { environments: vec![self.environment.clone()], ..Filter::default() };
         options::check_environments(&filter, &desired)?;
         let environment = desired.environments.get(self.environment.as_str()).context("no such environment")?.clone();
-        let scopes = self.scopes(&desired, &environment, &redactor)?;
-        let request = Request { desired: &desired, environment: &environment, scopes: &scopes };
+        let Range { scopes, spaces } = self.range(&desired, &environment, &redactor)?;
+        let request = Request { desired: &desired, environment: &environment, scopes: &scopes, spaces: &spaces };
         let clock = setup::clock(&self.cloud)?;
         let parts = setup::parts(&desired, &self.cloud, redactor.clone(), clock.clone(), Duration::from_secs(60))?;
 
@@ -115,12 +124,7 @@ impl Import {
     }
 
     /// What the flags name; without any, what the environment's inventories watch.
-    fn scopes(
-        &self,
-        desired: &Desired,
-        environment: &Environment,
-        redactor: &Redactor,
-    ) -> anyhow::Result<BTreeSet<ScopeKey>> {
+    fn range(&self, desired: &Desired, environment: &Environment, redactor: &Redactor) -> anyhow::Result<Range> {
         let places = Places { setting: Setting::new(environment, "", redactor), region: self.region.as_deref() };
         let alias = self.account.as_deref();
         let mut scopes = BTreeSet::new();
@@ -150,16 +154,50 @@ impl Import {
         if self.load_balancers {
             scopes.insert(places.regional(ScopeKind::LoadBalancers, alias, "")?);
         }
-        if scopes.is_empty() {
-            scopes = inventoried(desired, environment);
+        if self.foundation {
+            scopes.insert(places.foundation()?);
         }
-        if scopes.is_empty() {
+        let organizations = self.organizations(&places)?;
+        let spaces = self.spaces(&organizations)?;
+        scopes.extend(organizations);
+        let range = if scopes.is_empty() { inventoried(desired, environment) } else { Range { scopes, spaces } };
+        if range.scopes.is_empty() {
             bail!(
-                "what is to be imported? Name it with --cluster NAME, --hosted-zone [ACCOUNT:]ZONE, --load-balancers, --health-checks or --table NAME, or declare an Inventory of {}",
+                "what is to be imported? Name it with --cluster NAME, --hosted-zone [ACCOUNT:]ZONE, --load-balancers, --health-checks, --table NAME, --cf-organization NAME or --cf-foundation, or declare an Inventory of {}",
                 environment.name
             );
         }
-        Ok(scopes)
+        Ok(range)
+    }
+
+    fn organizations(&self, places: &Places<'_>) -> anyhow::Result<BTreeSet<ScopeKey>> {
+        let mut organizations = BTreeSet::new();
+        for name in &self.organizations {
+            organizations.insert(places.organization(Some(name.as_str()))?);
+        }
+        if organizations.is_empty() && !self.spaces.is_empty() {
+            organizations.insert(places.organization(None)?);
+        }
+        Ok(organizations)
+    }
+
+    /// The spaces of each organisation that are meant, where not all are. Cloud Foundry does not tell
+    /// them apart by case.
+    fn spaces(&self, organizations: &BTreeSet<ScopeKey>) -> anyhow::Result<Spaces> {
+        if self.spaces.is_empty() {
+            return Ok(Spaces::new());
+        }
+        if organizations.len() > 1 {
+            bail!("--cf-space: of which organisation? Give one --cf-organization with it");
+        }
+        let mut names: BTreeSet<Arc<str>> = BTreeSet::new();
+        for name in &self.spaces {
+            if name.trim().is_empty() {
+                bail!("--cf-space: the name is empty");
+            }
+            names.insert(name.to_lowercase().into());
+        }
+        Ok(organizations.iter().map(|scope| (scope.clone(), names.clone())).collect())
     }
 
     /// The manifests in force, read again: they may have changed while the cloud was read.
@@ -171,6 +209,15 @@ impl Import {
         };
         self.manifests.roots.iter().map(read).collect()
     }
+}
+
+/// Of some organisations only these spaces.
+type Spaces = BTreeMap<ScopeKey, BTreeSet<Arc<str>>>;
+
+/// What is imported.
+struct Range {
+    scopes: BTreeSet<ScopeKey>,
+    spaces: Spaces,
 }
 
 /// Where scopes lie that flags name.
@@ -194,6 +241,15 @@ impl<'a> Places<'a> {
     fn global(&self, kind: ScopeKind, alias: Option<&str>, thing: &str) -> anyhow::Result<ScopeKey> {
         Ok(ScopeKey::new(kind, &self.account(alias)?.id, "global", thing))
     }
+
+    fn organization(&self, name: Option<&str>) -> anyhow::Result<ScopeKey> {
+        let organization = self.setting.organization(name);
+        organization.map_err(|problem| anyhow!("--cf-organization: {}", said(&problem)))
+    }
+
+    fn foundation(&self) -> anyhow::Result<ScopeKey> {
+        self.setting.platform().map_err(|problem| anyhow!("--cf-foundation: {}", said(&problem)))
+    }
 }
 
 fn said(problem: &SpecProblem) -> String {
@@ -203,13 +259,28 @@ fn said(problem: &SpecProblem) -> String {
     }
 }
 
-/// The scopes of an environment's inventories; of a table only where a flag names it.
-fn inventoried(desired: &Desired, environment: &Environment) -> BTreeSet<ScopeKey> {
-    let inventories = desired.inventories.iter().map(|inventory| &inventory.declared);
-    inventories
-        .filter(|declared| declared.environment == environment.name && declared.scope.kind != ScopeKind::Table)
-        .map(|declared| declared.scope.clone())
-        .collect()
+/// What an environment's inventories watch; of a table only where a flag names it, and of an
+/// organisation only the spaces that are watched, unless all of it is.
+fn inventoried(desired: &Desired, environment: &Environment) -> Range {
+    let (mut scopes, mut whole, mut spaces) = (BTreeSet::new(), BTreeSet::new(), Spaces::new());
+    for inventory in &desired.inventories {
+        let scope = &inventory.declared.scope;
+        if inventory.declared.environment != environment.name || scope.kind == ScopeKind::Table {
+            continue;
+        }
+        scopes.insert(scope.clone());
+        match &inventory.rules.within.prefix {
+            Some(prefix) => {
+                let watched: &mut BTreeSet<Arc<str>> = spaces.entry(scope.clone()).or_default();
+                watched.insert(prefix.trim_end_matches('/').into());
+            }
+            None => {
+                whole.insert(scope.clone());
+            }
+        }
+    }
+    spaces.retain(|scope, _| !whole.contains(scope));
+    Range { scopes, spaces }
 }
 
 fn read(request: &Request<'_>, shared: &Arc<Shared>) -> anyhow::Result<Seen> {

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::options::{self, CloudOption, Filters, Manifests};
 use super::{Outcome, output, render, setup};
-use crate::clock::Clock;
 use crate::aws::identity::Identity;
+use crate::clock::Clock;
 use crate::core::desired::{Class, Foundation};
 use crate::core::observation::IdentityState;
 
@@ -106,7 +106,9 @@ fn allowances(foundation: &Foundation, scopes: &BTreeSet<String>) -> Vec<String>
     let global = has("admin") || has("admin_read_only") || has("global_auditor");
     let secrets = has("admin") || has("admin_read_only");
     lines.push(match (global, has("read")) {
-        (true, _) => "lists, instances, routes, bindings, buildpacks, audit events: yes, of every organisation".to_owned(),
+        (true, _) => {
+            "lists, instances, routes, bindings, buildpacks, audit events: yes, of every organisation".to_owned()
+        }
         (false, true) => "lists, instances, routes, bindings, audit events: where it has a role in the space or \
                           organisation; of buildpacks no events"
             .to_owned(),
@@ -141,7 +143,10 @@ mod tests {
     #[test]
     fn what_the_granted_scopes_allow_is_told_with_what_would_allow_more() {
         let auditor = told(&["cloud_controller.global_auditor"]);
-        assert!(auditor.contains("of every organisation") && auditor.contains("env and command: unchecked (needs"), "{auditor}");
+        assert!(
+            auditor.contains("of every organisation") && auditor.contains("env and command: unchecked (needs"),
+            "{auditor}"
+        );
         assert!(told(&["cloud_controller.admin_read_only"]).contains("compared as keyed hashes"));
         assert!(told(&["cloud_controller.read"]).contains("only in spaces where it is Space Developer"));
         assert!(told(&["uaa.user"]).contains("lists: no"));

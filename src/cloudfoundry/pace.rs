@@ -103,8 +103,7 @@ impl Pace {
         }
         let ahead = |time: Timestamp| (time > now).then_some(time);
         if status == 429 {
-            let asked =
-                retry_after.map(|told| wait(told, now));
+            let asked = retry_after.map(|told| wait(told, now));
             let asked = asked.map(|wait| later(now, wait.min(LONGEST)));
             let until = asked.and_then(ahead).or_else(|| seen.reset.and_then(ahead));
             state.closed_until = Some(until.unwrap_or_else(|| later(now, PAUSE)).min(later(now, LONGEST)));

@@ -229,6 +229,14 @@ pub struct Declared {
 }
 
 impl Declared {
+    /// Fields that are not compared, and why: kept as `memory (no vars file has ((memory)))`.
+    pub fn left_open(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.not_compared.iter().map(|told| match told.split_once(" (") {
+            Some((path, why)) => (path, why.strip_suffix(')').unwrap_or(why)),
+            None => (told.as_str(), "the manifest leaves it open"),
+        })
+    }
+
     /// What to ask its scope for.
     pub fn ask(&self) -> Ask {
         Ask { kind: self.kind.name(), select: self.select.clone() }

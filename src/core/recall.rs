@@ -84,7 +84,8 @@ fn updates(
     let known = input.memory.scopes.get(scope).map_or(&none, |known| &known.objects);
     let mut updates = BTreeMap::new();
     let home = input.index.scopes.get(scope).filter(|home| !home.inventories.is_empty());
-    let declared = home.filter(|_| reading.listed).map(|home| inventory::declared(scope, home, input.index, reading, *world).keys);
+    let declared =
+        home.filter(|_| reading.listed).map(|home| inventory::declared(scope, home, input.index, reading, *world).keys);
     let watched = |key: &ObjectKey| match &declared {
         None => Watched::No,
         Some(declared) if declared.contains(key) => Watched::Declared,

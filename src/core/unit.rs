@@ -91,9 +91,6 @@ impl Bench<'_> {
     }
 }
 
-/// Why a field is not compared that the manifest leaves to a variable.
-const NOT_COMPARED: &str = "the manifest leaves it to a variable that has no value here";
-
 /// Findings of one resource that were open before, by how it drifted.
 pub type Open<'a> = BTreeMap<Drift, &'a Arc<Finding>>;
 
@@ -340,7 +337,7 @@ impl Present<'_, '_> {
             |path: &str| was_open.is_some_and(|finding| finding.fields.iter().any(|field| *field.path == *path));
         let is_blind = comparison.unknown.iter().chain(&comparison.unchecked).any(|(path, _)| blind(path));
         unit.unchecked.extend(comparison.unchecked.into_iter().map(|(_, why)| why));
-        unit.unchecked.extend(self.declared.not_compared.iter().map(|_| Arc::from(NOT_COMPARED)));
+        unit.unchecked.extend(self.declared.left_open().map(|(_, why)| Arc::from(why)));
         if let Some((path, why)) = comparison.unknown.first() {
             let more = comparison.unknown.len() - 1;
             let detail = if more == 0 { format!("{path}: {why}") } else { format!("{path} and {more} more: {why}") };

@@ -4,6 +4,7 @@
 //! It decides nothing about what should be seen: [`super::script`] does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -212,8 +213,30 @@ pub struct Sentry {
 pub struct Log {
     /// How often it looked and got an answer.
     pub scrapes: u64,
-    /// Every finding it ever saw, as `KIND/NAME drift`.
-    pub findings: BTreeSet<String>,
+    /// Every finding it ever saw.
+    pub findings: BTreeSet<Sighting>,
+}
+
+/// A finding as metrics tell it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sighting {
+    /// Its environment.
+    pub environment: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// How it drifted.
+    pub drift: String,
+    /// How urgent it is.
+    pub severity: String,
+}
+
+impl fmt::Display for Sighting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { environment, kind, name, drift, severity } = self;
+        write!(formatter, "{environment}: {kind}/{name} {drift} ({severity})")
+    }
 }
 
 impl Sentry {
@@ -226,7 +249,8 @@ impl Sentry {
                 if let Ok(samples) = outside.scrape().await {
                     let mut book = book.lock().unwrap_or_else(PoisonError::into_inner);
                     book.scrapes += 1;
-                    book.findings.extend(samples.iter().filter(|sample| sample.name == "moored_drift").map(finding));
+                    let findings = samples.iter().filter(|sample| sample.name == "moored_drift_severity");
+                    book.findings.extend(findings.map(sighting));
                 }
                 tokio::time::sleep(ROUND).await;
             }
@@ -246,9 +270,15 @@ impl Drop for Sentry {
     }
 }
 
-fn finding(sample: &Sample) -> String {
-    let label = |name: &str| sample.labels.get(name).map(String::as_str).unwrap_or_default();
-    format!("{}: {}/{} {}", label("environment"), label("kind"), label("name"), label("drift"))
+fn sighting(sample: &Sample) -> Sighting {
+    let label = |name: &str| sample.labels.get(name).cloned().unwrap_or_default();
+    Sighting {
+        environment: label("environment"),
+        kind: label("kind"),
+        name: label("name"),
+        drift: label("drift"),
+        severity: label("severity"),
+    }
 }
 
 #[cfg(test)]

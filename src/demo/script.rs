@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use jiff::{SignedDuration, Timestamp};
 
-use super::outside::{Outside, Report, Sentry};
+use super::outside::{Log, Outside, Report, Sentry, Sighting};
 use super::stage::Stage;
 use super::teller::Teller;
 use crate::sim::wire::Cloud;
@@ -77,6 +77,15 @@ pub enum Sees {
         /// How many.
         count: usize,
     },
+    /// The one series of a metric with at least these labels stands at this value.
+    Gauge {
+        /// The metric.
+        name: &'static str,
+        /// Some of its labels.
+        labels: &'static [(&'static str, &'static str)],
+        /// Its value.
+        value: f64,
+    },
     /// The daemon's report says so.
     Report(fn(&Report) -> Seen),
     /// `moored check` ends with this code, and its report says so.
@@ -88,6 +97,12 @@ pub enum Sees {
     },
     /// In no scrape since the beginning was there any finding.
     NeverAnyFinding,
+    /// In no scrape since the beginning was there any finding but drift of this kind that waits for
+    /// a restart or restage, and is good to know at most.
+    NeverMoreThanLatent {
+        /// The kind.
+        kind: &'static str,
+    },
 }
 
 /// Something to be seen, by its name, soon enough.
@@ -180,6 +195,13 @@ impl<'a> Player<'a> {
                 let seen = format!("{matching} series {}", selector(name, labels));
                 if matching == *count { Ok(seen) } else { Err(format!("{seen}, not {count}")) }
             }
+            Sees::Gauge { name, labels, value } => {
+                let samples = self.outside.scrape().await?;
+                let found: Vec<f64> =
+                    samples.iter().filter(|sample| sample.is(name, labels)).map(|sample| sample.value).collect();
+                let seen = format!("{} is {found:?}", selector(name, labels));
+                if found == [*value] { Ok(seen) } else { Err(format!("{seen}, not {value}")) }
+            }
             Sees::Report(says) => says(&self.outside.report().await?),
             Sees::Check { exit, says } => {
                 let state = self.other_state.display().to_string();
@@ -191,14 +213,10 @@ impl<'a> Player<'a> {
                     Ok(seen) | Err(seen) => Err(format!("exit {code} ({exit} is expected): {seen}")),
                 }
             }
-            Sees::NeverAnyFinding => {
-                let log = self.sentry.log();
-                let seen = format!("{} scrapes, {} findings", log.scrapes, log.findings.len());
-                match (log.scrapes, log.findings.first()) {
-                    (1.., None) => Ok(seen),
-                    (_, first) => Err(format!("{seen}, such as {}", first.map_or("none", String::as_str))),
-                }
-            }
+            Sees::NeverAnyFinding => never(&self.sentry.log(), |_| true),
+            Sees::NeverMoreThanLatent { kind } => never(&self.sentry.log(), |seen| {
+                (seen.kind.as_str(), seen.drift.as_str(), seen.severity.as_str()) != (*kind, "latent", "info")
+            }),
         }
     }
 
@@ -216,6 +234,16 @@ impl<'a> Player<'a> {
 
     fn real(&self, demo: SignedDuration) -> Duration {
         self.stage.clock.real(Duration::try_from(demo).unwrap_or_default())
+    }
+}
+
+/// Whether a sentry that looked never saw such a finding.
+fn never(log: &Log, is_such: impl Fn(&Sighting) -> bool) -> Seen {
+    let seen = format!("{} scrapes, {} findings", log.scrapes, log.findings.len());
+    match (log.scrapes, log.findings.iter().find(|sighting| is_such(sighting))) {
+        (0, _) => Err("no scrape at all".to_owned()),
+        (_, None) => Ok(seen),
+        (_, Some(first)) => Err(format!("{seen}, such as {first}")),
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::{Options, manifests, platform, time};
+use super::{Options, time};
 use crate::cli::options::{CloudOption, Manifests};
 use crate::cli::setup::{self, State};
 use crate::clock::Clock;
@@ -75,12 +75,15 @@ impl Stage {
     /// Starts cloud and daemon.
     pub async fn open(options: &Options) -> anyhow::Result<Self> {
         let scratch = Scratch::new().context("cannot make a temporary directory for the demo")?;
-        let desired_state = manifests::directory(options.desired_state.as_deref(), scratch.path())
-            .context("cannot write the example's manifests")?;
+        let example = options.scenario.manifests();
+        let desired_state = example
+            .directory(options.desired_state.as_deref(), scratch.path())
+            .context("cannot write the scenario's manifests")?;
         let start = Clock::wall().now().min(LATEST);
         let clock = Clock::scaled(Timestamp::from_second(start.as_second()).unwrap_or(start), options.speed);
         let time = clock.clone();
-        let cloud = Cloud::new(platform::world(clock.now()), move || time.now(), SEED);
+        let cloud = Cloud::new(options.scenario.world(clock.now()), move || time.now(), SEED);
+        options.scenario.put_beside(&cloud, clock.now());
 
         let listener = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let cloud_url = format!("http://{}", listener.local_addr()?);

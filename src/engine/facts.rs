@@ -33,7 +33,7 @@ pub fn facts(declared: &Declared, watch: &Watch, now: Timestamp) -> Value {
         "stands": stands, "because": because,
         "observedAt": reading.map(|reading| reading.finished),
         "ageSeconds": reading.map(|reading| now.duration_since(reading.finished).as_secs()),
-        "calls": crate::scopes::operations(declared.scope.kind).iter().map(|operation| operation.iam).collect::<Vec<_>>().join(", "),
+        "calls": crate::scopes::calls(declared.scope.kind).join(", "),
         "fields": fields(declared, live.map(|live| &**live)),
     })
 }
@@ -50,10 +50,13 @@ fn fields(declared: &Declared, live: Option<&Live>) -> Vec<Value> {
     let declared_fields = declared.expects.iter().map(
         |(path, expect)| json!({ "path": path, "desired": expect.to_json(), "live": shown(path, expect.reveals()) }),
     );
+    let left_open = declared.left_open().map(
+        |(path, why)| json!({ "path": path, "desired": format!("(not compared: {why})"), "live": shown(path, false) }),
+    );
     let others = live
         .into_iter()
         .flat_map(|live| live.fields.iter())
         .filter(|(path, _)| !expected.contains(path))
         .map(|(path, _)| json!({ "path": path, "desired": null, "live": shown(path, true) }));
-    declared_fields.chain(others).collect()
+    declared_fields.chain(left_open).chain(others).collect()
 }

@@ -16,10 +16,10 @@ use crate::core::identity::{Ask, ObjectKey, ScopeKey, ScopeKind};
 use crate::core::index::Index;
 use crate::core::memory::Memory;
 use crate::core::observation::{Observations, Reading};
-use crate::engine::attribution::audit::Audit;
 use crate::core::record::{Attributed, Change, Seen, What};
 use crate::core::snapshot::{Attributions, Snapshot};
 use crate::core::world::{Sight, World};
+use crate::engine::attribution::audit::Audit;
 use crate::store::{ChangeQuery, History, StoreError};
 
 /// A finding and the change that led to it were seen by the same reading, or by neighbours.

@@ -2,7 +2,8 @@
 //!
 //! Decides by a tag of its own first, then by the service that it serves, however many links away:
 //! a target group by the service that registers with it, a balancer by its groups, a record by the
-//! balancer it points to, a health check by the record that depends on it. What serves several
+//! balancer it points to, a health check by the record that depends on it, a service instance by the
+//! app that is bound to it. What serves several
 //! applications, or none, is part of none. Pure; [`super::manifests`] calls it.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,15 +18,13 @@ pub mod writing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value as Json;
-
 use crate::core::desired::{Access, Desired, Environment};
 use crate::core::identity::{ScopeKey, ScopeKind};
 use crate::core::observation::{Failure, Live};
 use crate::core::redact::Redactor;
 use crate::kinds::importing::{ImportSetting, Imported};
 use crate::kinds::setting::Setting;
-use crate::kinds::{self, app, buildpacks, inventory, service_binding};
+use crate::kinds::{self, buildpacks, inventory};
 use grouping::Member;
 use naming::Wish;
 use reading::{Found, Seen};
@@ -77,14 +75,6 @@ pub enum ImportError {
         /// Which one.
         scope: Box<ScopeKey>,
     },
-    /// Two apps of one environment cannot be told apart by the names of their bindings.
-    #[error(
-        "two bindings would both be called {name}: apps of two spaces share their name and that of a service; import each space into an Environment of its own (--cf-space NAME)"
-    )]
-    Alike {
-        /// `app/instance`.
-        name: String,
-    },
     /// What was written is no manifest, or says something else than what was read.
     #[error(
         "the import does not say what was read, which is a bug of moored, please report it; nothing was written:\n{0}"
@@ -104,7 +94,7 @@ pub struct Import {
 }
 
 /// Makes manifests of everything that was found and is worth one.
-pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Result<Import, ImportError> {
+pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Import {
     let mut import = Import { left_out: seen.left_out.clone(), ..Import::default() };
     let mut found: Vec<(&ScopeKey, &Arc<Live>, Imported)> = Vec::new();
     for Found { scope, live } in &seen.found {
@@ -121,9 +111,6 @@ pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Res
             Err(reason) => *import.left_out.entry(reason.to_owned()).or_default() += 1,
         }
     }
-    if let Some(name) = alike(request, &found) {
-        return Err(ImportError::Alike { name });
-    }
     let wishes: Vec<Wish<'_>> =
         found.iter().map(|(_, live, imported)| Wish { kind: live.key.kind, names: &imported.names }).collect();
     let names = naming::choose(&wishes, &taken(request));
@@ -137,7 +124,7 @@ pub fn manifests(request: &Request<'_>, seen: &Seen, redactor: &Redactor) -> Res
         manifests.push(Manifest { kind: live.key.kind, name, application, scope, imported });
     }
     import.files = writing::files(&request.environment.name, manifests);
-    Ok(import)
+    import
 }
 
 /// The account's alias and the region of a scope, where a manifest has to name them.
@@ -172,23 +159,4 @@ fn taken(request: &Request<'_>) -> BTreeSet<(&'static str, Arc<str>)> {
         }
     }
     taken
-}
-
-/// The name that two bindings would share: a binding is called by its app's name in Cloud Foundry,
-/// whatever its app's manifest is called.
-fn alike(request: &Request<'_>, found: &[(&ScopeKey, &Arc<Live>, Imported)]) -> Option<String> {
-    let mut known: BTreeSet<String> = taken(request)
-        .into_iter()
-        .filter(|(kind, _)| *kind == service_binding::KIND)
-        .map(|(_, name)| name.to_string())
-        .collect();
-    let apps = found.iter().filter(|(_, live, _)| live.key.kind == app::KIND);
-    let named = apps.filter_map(|(_, _, imported)| {
-        let application = imported.spec.get("application")?;
-        Some((application.get("name")?.as_str()?, application.get("services")?.as_array()?))
-    });
-    let mut bindings = named.flat_map(|(app, services)| {
-        services.iter().filter_map(Json::as_str).map(move |service| format!("{app}/{service}"))
-    });
-    bindings.find(|name| !known.insert(name.clone()))
 }

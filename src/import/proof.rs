@@ -56,7 +56,7 @@ pub fn prove(
     if !lost.is_empty() {
         return Err(untrue_of(&lost));
     }
-    let ours = names(request, &resolved.desired).difference(&before).cloned().collect();
+    let ours: Names = names(request, &resolved.desired).difference(&before).cloned().collect();
     let mut watch = Watch::new(Memory::default(), None);
     watch.declare(resolved.desired);
     watch.observations = seen.observations.clone();
@@ -106,7 +106,8 @@ fn unmentioned(request: &Request<'_>, seen: &Seen, desired: &Desired) -> Vec<Str
     for known in desired.resources.iter().filter(|known| known.environment == request.environment.name) {
         let reading = seen.observations.get(&known.scope).and_then(|observation| observation.reading.as_ref());
         let things = reading.map(|reading| reading.find(&known.ask())).unwrap_or_default();
-        mentioned.extend(things.into_iter().map(|live| (&known.scope, &live.key)));
+        let scope = &known.scope;
+        mentioned.extend(things.into_iter().map(|live| (scope, &live.key)));
     }
     let lost = seen.carried.iter().filter(|Found { scope, live }| !mentioned.contains(&(scope, &live.key)));
     lost.map(|Found { live, .. }| format!("{} {}: no manifest mentions it", live.key.kind, live.key.key)).collect()

@@ -48,7 +48,9 @@ pub(super) fn content(file: &SourceFile) -> Result<Node, Vec<Problem>> {
     let mut documents = parse::parse_foreign(file)?.into_iter();
     match (documents.next(), documents.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => Ok(Node { place: Place { line: 1, column: 1, offset: 0, length: 0 }, data: Data::Map(Vec::new()) }),
+        (None, _) => {
+            Ok(Node { place: Place { line: 1, column: 1, offset: 0, length: 0 }, data: Data::Map(Vec::new()) })
+        }
         (Some(_), Some(second)) => {
             let problem = Problem::at(&file.path, second.place, "a second document in a file that another one names");
             Err(vec![problem.hint("keep one document in it, or name one file for each")])

@@ -10,12 +10,12 @@ use super::attached;
 use super::envelope::Owner;
 use super::load::{IgnoreDocument, Mention, Parsed, ResourceDocument};
 use super::problem::{Place, Problem, suggest};
-use crate::core::desired::Environment;
-use crate::core::redact::Redactor;
-use crate::core::judge::Kind;
 use super::tree::Node;
-use crate::kinds::{Declaration, Part, Parts, Rules, app};
+use crate::core::desired::Environment;
+use crate::core::judge::Kind;
+use crate::core::redact::Redactor;
 use crate::kinds::setting::{Files, Setting};
+use crate::kinds::{Declaration, Part, Parts, Rules, app};
 
 /// Environment, kind and name: what no two declarations share.
 pub(super) type Name<'a> = (&'a str, &'a str, &'a str);

@@ -18,8 +18,8 @@ use crate::core::drift::Drift;
 use crate::core::identity::ScopeKind;
 use crate::core::ignore::Ignore;
 use crate::kinds::{
-    app, buildpacks, dns_record, ecs_service, health_check, http_probe, load_balancer, service_binding, service_instance,
-    table_item, target_group,
+    app, buildpacks, dns_record, ecs_service, health_check, http_probe, load_balancer, service_binding,
+    service_instance, table_item, target_group,
 };
 
 /// What is allowed but probably not meant.

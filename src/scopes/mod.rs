@@ -22,9 +22,10 @@ use std::time::Duration;
 
 use crate::aws::allow_list::{self, Operation};
 use crate::aws::read::ReadContext;
+use crate::cloudfoundry;
+use crate::cloudfoundry::allow_list::{self as cf, Resource};
 use crate::core::asks::Asks;
 use crate::core::identity::{ScopeKey, ScopeKind};
-use crate::cloudfoundry;
 use crate::core::observation::{Failure, Reading, Reason};
 use crate::probe::ProbeContext;
 
@@ -103,7 +104,33 @@ impl Reader {
     }
 }
 
-/// The operations that reading a scope may take: what `show` names and `iam observe` grants.
+/// What a scope is read by, as `show` names it: actions of IAM, or paths of Cloud Foundry's API.
+pub fn calls(kind: ScopeKind) -> Vec<&'static str> {
+    let resources: &[&Resource] = match kind {
+        ScopeKind::CfFoundation => &[&cf::ORGANIZATIONS, &cf::SPACES, &cf::APPS, &cf::BUILDPACKS, &cf::AUDIT_EVENTS],
+        ScopeKind::CfOrganization => &[
+            &cf::ORGANIZATIONS,
+            &cf::SPACES,
+            &cf::APPS,
+            &cf::PROCESSES,
+            &cf::SERVICE_CREDENTIAL_BINDINGS,
+            &cf::SERVICE_INSTANCES,
+            &cf::ROUTES,
+            &cf::BUILDPACKS,
+            &cf::STACKS,
+            &cf::DEPLOYMENTS,
+            &cf::DROPLETS,
+            &cf::RUNNING_ENVIRONMENT,
+            &cf::AUDIT_EVENTS,
+            &cf::APP_MANIFEST,
+        ],
+        ScopeKind::HttpProbe => return vec!["GET"],
+        _ => return operations(kind).iter().map(|operation| operation.iam).collect(),
+    };
+    resources.iter().map(|resource| resource.name).collect()
+}
+
+/// The AWS operations that reading a scope may take, which `iam observe` grants.
 pub fn operations(kind: ScopeKind) -> &'static [&'static Operation] {
     match kind {
         // No AWS calls: what Cloud Foundry is asked stands in `cloudfoundry::allow_list`.

@@ -287,7 +287,7 @@ mod tests {
             expects: vec![("ttl".into(), Expect::Is(Value::Int(60)))],
             facets: BTreeSet::new(),
             absent: false,
-        not_compared: Vec::new(),
+            not_compared: Vec::new(),
             owned_by: owner,
             policy: Policy::default(),
             application: "api".into(),

@@ -13,7 +13,14 @@ use crate::core::ignore::Glob;
 use crate::core::observation::*;
 
 fn rules() -> InventoryRules {
-    InventoryRules { within: Within::default(), exhaustive: false, except: Vec::new(), vanished: false, census: None, decides: false }
+    InventoryRules {
+        within: Within::default(),
+        exhaustive: false,
+        except: Vec::new(),
+        vanished: false,
+        census: None,
+        decides: false,
+    }
 }
 
 fn exhaustive() -> InventoryRules {

@@ -2,9 +2,11 @@
 //!
 //! Decides what exists when a scenario begins: everything that is declared, the deployer's table
 //! with what it made, and a few things that are nobody's business. It changes nothing later:
-//! scenarios do, with the same building blocks. The demo and tests call [`world`].
+//! scenarios do, with the same building blocks. The demo calls [`world`] for what lies in AWS, and
+//! `cloud_foundry::put` for what lies beside it.
 
 mod balancers;
+pub(super) mod cloud_foundry;
 mod dns;
 mod plan;
 mod services;

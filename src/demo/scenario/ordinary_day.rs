@@ -1,9 +1,12 @@
 //! `ordinary-day`: everything that happens anyway.
 //!
 //! A deployer begins a new service, a release rolls out slowly, traffic is shifted, acceptance tests
-//! come and go, the night is quieter than the day, AWS asks for fewer calls, and moored itself is
-//! restarted. What moored must do: nothing that anybody would be woken for. Whatever is on its way
-//! is converging, what cannot be read is unknown, and neither is ever a finding.
+//! come and go in AWS and on Cloud Foundry, the night is quieter than the day, AWS asks for fewer
+//! calls, moored itself is restarted, and the platform gets a new buildpack. What moored must do:
+//! nothing that anybody would be woken for. Whatever is on its way is converging, what cannot be read
+//! is unknown, and neither is ever a finding; what waits for a restage is good to know.
+
+mod cloud_foundry;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -40,10 +43,16 @@ pub fn steps() -> Vec<Step> {
         acceptance_tests(),
         the_item_waits(),
         the_new_service_arrives(),
+        cloud_foundry::acceptance_tests(),
+        cloud_foundry::acceptance_tests_are_over(),
+        cloud_foundry::a_rolling_deploy(),
+        cloud_foundry::the_deploy_is_done(),
         the_night(),
         aws_asks_for_fewer_calls(),
         aws_answers_again(),
         moored_is_restarted(),
+        cloud_foundry::a_new_buildpack(),
+        cloud_foundry::the_apps_are_built_again(),
     ]
 }
 
@@ -54,7 +63,8 @@ fn quiet() -> Expectation {
 fn a_calm_morning() -> Step {
     Step {
         title: "a calm morning",
-        story: "Two (simulated) environments, ten services each, as the manifests declare them.",
+        story: "Two (simulated) environments, ten services each, and three apps on a Cloud Foundry, as the manifests \
+                declare them.",
         act: Act::Nothing,
         look: &["moored check --cloud {cloud} --desired-state {state}"],
         shows_check: false,

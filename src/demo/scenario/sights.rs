@@ -38,15 +38,36 @@ pub fn no_finding(report: &Report) -> Seen {
 
 /// How it looks when all is well: by metrics, by report, by exit code.
 pub fn calm(within: SignedDuration) -> Vec<Expectation> {
+    calm_in(2, "both environments are in sync", within)
+}
+
+/// The same where there are so many environments.
+pub fn calm_in(environments: usize, name: &'static str, within: SignedDuration) -> Vec<Expectation> {
+    let in_sync =
+        Sees::Series { name: "moored_environment_verdict", labels: &[("verdict", "in_sync")], count: environments };
     vec![
-        expect(
-            "both environments are in sync",
-            within,
-            Sees::Series { name: "moored_environment_verdict", labels: &[("verdict", "in_sync")], count: 2 },
-        ),
+        expect(name, within, in_sync),
         expect("nothing is drifted, unknown or on its way", within, Sees::Report(all_in_sync)),
         expect("`moored check` exits 0", within, Sees::Check { exit: 0, says: no_finding }),
     ]
+}
+
+/// The findings of this kind that drifted so.
+pub fn drifted<'a>(report: &'a Report, kind: &'a str, drift: &'a str) -> impl Iterator<Item = &'a Value> {
+    let findings = report.list("findings").iter();
+    findings.filter(move |finding| text(finding, "/kind") == kind && text(finding, "/drift") == drift)
+}
+
+/// Every finding in a few words, for a line that says what was seen.
+pub fn listed(report: &Report) -> String {
+    let named = |finding: &Value| {
+        let held = if finding.get("held") == Some(&Value::Bool(true)) { " (held)" } else { "" };
+        format!("{}/{} {}{held}", text(finding, "/kind"), text(finding, "/name"), text(finding, "/drift"))
+    };
+    let findings: Vec<String> = report.list("findings").iter().map(named).collect();
+    let unknown = report.total("unknown");
+    let findings = if findings.is_empty() { "no finding".to_owned() } else { findings.join(", ") };
+    if unknown == 0 { findings } else { format!("{findings}; {unknown} unknown") }
 }
 
 /// The entry of a list of the report of this kind, whose name holds this text.

@@ -4,12 +4,12 @@
 //! Nothing is asked for it: the events come with the lists. Events of a foundation are kept for as
 //! long as a change may wait for one. Pure; the recording calls it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::core::identity::ScopeKey;
+use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::observation::{Deed, Reading};
 use crate::core::record::{Attributed, Attribution, Change, What};
 use crate::kinds::buildpacks;
@@ -29,7 +29,8 @@ const BUILDPACK_EVENTS: (u32, u32) = (3, 210);
 /// What foundations told lately, and which changes wait to be explained by it.
 #[derive(Debug, Default)]
 pub struct Audit {
-    deeds: BTreeMap<ScopeKey, BTreeMap<Arc<str>, Deed>>,
+    /// By guid, with the time at which moored heard of each: after a gap they are old when they come.
+    deeds: BTreeMap<ScopeKey, BTreeMap<Arc<str>, (Deed, Timestamp)>>,
     waiting: BTreeMap<ScopeKey, Vec<Change>>,
 }
 
@@ -47,11 +48,13 @@ impl Audit {
     /// What can be said of a scope's changes with what its newest reading brought.
     pub fn settle(&mut self, scope: &ScopeKey, reading: &Reading, now: Timestamp) -> Vec<(i64, Attributed)> {
         let deeds = self.deeds.entry(scope.clone()).or_default();
-        deeds.extend(reading.deeds.iter().map(|deed| (deed.guid.clone(), deed.clone())));
-        deeds.retain(|_, deed| now.duration_since(deed.at) < KEPT);
+        for deed in &reading.deeds {
+            deeds.entry(deed.guid.clone()).or_insert_with(|| (deed.clone(), now));
+        }
+        deeds.retain(|_, (_, heard)| now.duration_since(*heard) < KEPT);
         let Some(waiting) = self.waiting.get_mut(scope) else { return Vec::new() };
         let mut settled = Vec::new();
-        waiting.retain(|change| match said(change, deeds.values(), reading, now) {
+        waiting.retain(|change| match said(change, deeds.values().map(|(deed, _)| deed), reading, now) {
             Some(attributed) => {
                 settled.push((change.id, attributed));
                 false
@@ -70,10 +73,18 @@ fn said<'a>(
 ) -> Option<Attributed> {
     let from = change.after.unwrap_or(change.at).saturating_sub(SKEW).unwrap_or(change.at);
     let until = change.at.saturating_add(SKEW).unwrap_or(change.at);
-    let about = deeds.filter(|deed| *deed.target == *change.object && deed.at >= from && deed.at <= until);
-    // The newest of those that fit best: what it led to is what was read.
-    let best = about.filter(|deed| fits(change, &deed.action) > 0).max_by_key(|deed| (fits(change, &deed.action), deed.at));
-    if let Some(deed) = best {
+    let about: Vec<&Deed> =
+        deeds.filter(|deed| is_about(change, deed) && deed.at >= from && deed.at <= until).collect();
+    let best = about.iter().map(|deed| fits(change, &deed.action)).max().unwrap_or_default();
+    let fitting = about.into_iter().filter(|deed| best > 0 && fits(change, &deed.action) == best);
+    // What the newest of them led to is what was read.
+    let fitting: Vec<&Deed> = fitting.collect();
+    if let Some(deed) = fitting.iter().max_by_key(|deed| deed.at) {
+        let actors: BTreeSet<&str> = fitting.iter().map(|deed| &*deed.actor).collect();
+        if actors.len() > 1 {
+            let why = format!("one of {} did it: each acted on it in that time", Vec::from_iter(actors).join(", "));
+            return Some(Attributed::NotVisible(why.into()));
+        }
         let (actor, event) = (deed.actor.clone(), deed.action.clone());
         return Some(Attributed::By(Attribution { actor, event, at: deed.at }));
     }
@@ -88,8 +99,25 @@ fn said<'a>(
         .then(|| Attributed::NotVisible("the platform's audit events show nothing of it".into()))
 }
 
+/// Whether a deed is about the changed thing. An order of buildpacks has no guid: whatever was done
+/// to any of them may have changed it.
+fn is_about(change: &Change, deed: &Deed) -> bool {
+    let order = buildpacks::is_order(&ObjectKey::new(buildpacks::KIND, &change.key));
+    *deed.target == *change.object
+        || (&*change.kind == buildpacks::KIND && order && deed.action.starts_with("audit.buildpack."))
+}
+
 /// How well an action explains what happened: 0 not at all.
 fn fits(change: &Change, action: &str) -> u8 {
+    let is_service = |path: &str| path == "services" || path.starts_with("services.");
+    let services = !change.fields.is_empty() && change.fields.iter().all(|field| is_service(&field.path));
+    if services && action.starts_with("audit.app.") {
+        // Bindings have events of their own.
+        return 0;
+    }
+    if buildpacks::is_order(&ObjectKey::new(buildpacks::KIND, &change.key)) && &*change.kind == buildpacks::KIND {
+        return 1;
+    }
     let verb = action.rsplit('.').next().unwrap_or(action);
     let deletes = matches!(verb, "delete" | "delete-request" | "start_delete");
     let creates = matches!(verb, "create" | "start_create");
@@ -174,6 +202,21 @@ mod tests {
         assert_eq!(settled(change(What::Gone, "ServiceBinding"), deeds(), "3.220.0", 101), None);
         let late = settled(change(What::Gone, "ServiceBinding"), deeds(), "3.220.0", 800);
         assert_eq!(event(late), "the platform's audit events show nothing of it");
+    }
+
+    #[test]
+    fn of_two_who_acted_in_that_time_none_is_accused() {
+        let other = Deed { actor: "bob".into(), ..deed("audit.service_binding.delete", 70) };
+        let deeds = vec![deed("audit.service_binding.delete", 60), other];
+        let said = settled(change(What::Gone, "ServiceBinding"), deeds, "3.220.0", 101);
+        assert_eq!(event(said), "one of ada, bob did it: each acted on it in that time");
+    }
+
+    #[test]
+    fn an_order_was_changed_by_whoever_touched_the_buildpacks() {
+        let order = Change { key: buildpacks::order_key("buildpack").into(), ..change(What::Changed, "Buildpacks") };
+        let elsewhere = Deed { target: "another".into(), ..deed("audit.buildpack.create", 60) };
+        assert_eq!(event(settled(order, vec![elsewhere], "3.220.0", 101)), "ada audit.buildpack.create");
     }
 
     #[test]

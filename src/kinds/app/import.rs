@@ -384,7 +384,7 @@ applications:
     fn what_a_manifest_would_say_of_something_else_is_not_said() {
         let refused = |change: fn(&mut Observed)| imported(&app(change)).unwrap_err();
         assert!(refused(|app| app.routes[0].url = "API.example.com".to_owned()).contains("route"));
-        assert!(refused(|app| drop(app.services.insert("((db))".to_owned()))).contains("variable"));
+        assert!(refused(|app| app.services.extend(["((db))".to_owned()])).contains("variable"));
         let annotated = imported(&app(|app| drop(app.annotations.insert("api-token".to_owned(), "x".to_owned()))));
         assert_eq!(annotated.unwrap().suspicious, ["metadata.annotations.api-token"]);
     }

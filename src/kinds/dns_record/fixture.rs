@@ -68,7 +68,8 @@ impl Stage {
 
 /// A declaration that expects nothing of the thing of this key.
 pub(crate) fn declaration(scope: ScopeKey, key: &str) -> Declaration {
-    Declaration { not_compared: Vec::new(),
+    Declaration {
+        not_compared: Vec::new(),
         scope,
         select: Select::Key(key.into()),
         id: key.into(),

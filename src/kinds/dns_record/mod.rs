@@ -139,7 +139,7 @@ mod tests {
                 former: Vec::new(),
                 first_seen: Timestamp::UNIX_EPOCH,
                 marks: BTreeMap::new(),
-            watched: crate::core::memory::Watched::No,
+                watched: crate::core::memory::Watched::No,
                 absent_since: None,
                 gone_since,
             };

@@ -173,7 +173,8 @@ pub(super) fn resolve(spec: &DnsRecordSpec, setting: &Setting<'_>) -> Result<Dec
 
     let record_type = spec.record_type.as_str();
     let set = spec.set_identifier.as_deref();
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::HostedZone, &account.id, "global", &zone),
         select: Select::Key(name::record_key(&name, record_type, set).into()),
         id: name::record_id(&zone, &name, record_type, set).into(),

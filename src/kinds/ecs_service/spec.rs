@@ -173,7 +173,8 @@ pub fn resolve(spec: &EcsServiceSpec, setting: &Setting<'_>) -> Result<Declarati
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::EcsCluster, &cluster.account, &cluster.region, &cluster.name),
         select: Select::Key(name.into()),
         id: arn.as_str().into(),

@@ -31,7 +31,7 @@ fn environment() -> Environment {
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), main)]),
         foundation: None,
-            visible: BTreeSet::from(["LOG_LEVEL".into()]),
+        visible: BTreeSet::from(["LOG_LEVEL".into()]),
         source: Source { file: "environment.yaml".into(), line: 1 },
     }
 }
@@ -186,7 +186,7 @@ fn proof(answer: Option<NamedAnswer>, listed: bool, remembered: Option<&str>) ->
         former: Vec::new(),
         first_seen: at,
         marks: BTreeMap::new(),
-            watched: crate::core::memory::Watched::No,
+        watched: crate::core::memory::Watched::No,
         absent_since: None,
         gone_since: None,
     };

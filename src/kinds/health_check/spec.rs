@@ -151,7 +151,8 @@ pub(super) fn resolve(spec: &HealthCheckSpec, setting: &Setting<'_>) -> Result<D
     if matches!(&select, Select::Alias(alias) if alias.starts_with("tagName:")) {
         facets.insert(Facet::Tags);
     }
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::HealthChecks, &account.id, "global", ""),
         select,
         id,

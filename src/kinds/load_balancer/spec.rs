@@ -184,7 +184,8 @@ pub(super) fn resolve(spec: &LoadBalancerSpec, setting: &Setting<'_>) -> Result<
     let (Some(region), true) = (region, problems.is_empty()) else { return Err(problems) };
     let name = spec.name.as_deref().unwrap_or(setting.name);
     let in_arn = spec.balancer_type.map_or("app", BalancerType::in_arn);
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::LoadBalancers, &account.id, &region, ""),
         select: Select::Key(name.into()),
         id: format!("arn:aws:elasticloadbalancing:{region}:{}:loadbalancer/{in_arn}/{name}", account.id).into(),

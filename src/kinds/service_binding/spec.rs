@@ -83,11 +83,12 @@ pub struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// One binding, as a resource of the application `whole`.
+    /// One binding, as a resource of the application `whole`: of two apps with one name in two spaces
+    /// each has its own manifest, and that one's name tells them apart.
     pub fn part(&self, app: &str, instance: &str, name: Option<&str>, whole: &str) -> Part {
         Part {
             kind: &ServiceBinding,
-            name: format!("{app}/{instance}").into(),
+            name: format!("{whole}/{instance}").into(),
             application: Some(whole.into()),
             declaration: self.declaration(app, instance, name),
         }

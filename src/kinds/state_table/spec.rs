@@ -145,7 +145,8 @@ pub fn resolve(spec: &StateTableSpec, setting: &Setting<'_>) -> Result<Declarati
         }
     }
     match parent {
-        Some((parent_kind, parent_scope, parent_name)) if problems.is_empty() => Ok(Declaration { not_compared: Vec::new(),
+        Some((parent_kind, parent_scope, parent_name)) if problems.is_empty() => Ok(Declaration {
+            not_compared: Vec::new(),
             scope: ScopeKey::new(ScopeKind::Table, &table.account, &table.region, &table.table),
             // The table itself is no thing of its scope: only its items are looked up there.
             select: Select::Key("".into()),

@@ -24,14 +24,11 @@ fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), account("111122223333")), ("dns".into(), account("444455556666"))]),
         foundation: None,
-            visible: BTreeSet::new(),
+        visible: BTreeSet::new(),
         source: Source { file: "environment.yaml".into(), line: 1 },
     };
     let spec: StateTableSpec = serde_json::from_value(spec).unwrap();
-    spec::resolve(
-        &spec,
-        &Setting::new(&environment, "deployments", &Redactor::new(&[7; 32])),
-    )
+    spec::resolve(&spec, &Setting::new(&environment, "deployments", &Redactor::new(&[7; 32])))
 }
 
 fn with_pieces(pieces: serde_json::Value) -> Result<TableRules, Vec<SpecProblem>> {

@@ -87,7 +87,8 @@ pub fn resolve(spec: &TableItemSpec, setting: &Setting<'_>) -> Result<Declaratio
         .iter()
         .map(|(name, value)| (Path::Owned(attribute_path(name)), Expect::Is(keeping.attribute(&id, name, value))))
         .collect();
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::Table, &table.account, &table.region, &table.table),
         select: Select::Key(key.into()),
         id: id.into(),

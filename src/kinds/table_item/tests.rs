@@ -27,7 +27,7 @@ fn resolve(spec: serde_json::Value) -> Result<Declaration, Vec<SpecProblem>> {
         class: Class::Production,
         accounts: BTreeMap::from([("main".into(), main)]),
         foundation: None,
-            visible: BTreeSet::new(),
+        visible: BTreeSet::new(),
         source: Source { file: "environment.yaml".into(), line: 1 },
     };
     let spec: TableItemSpec = serde_json::from_value(spec).unwrap();

@@ -106,7 +106,8 @@ pub(super) fn resolve(spec: &TargetGroupSpec, setting: &Setting<'_>) -> Result<D
     if spec.tags.is_some() {
         facets.insert(Facet::Tags);
     }
-    Ok(Declaration { not_compared: Vec::new(),
+    Ok(Declaration {
+        not_compared: Vec::new(),
         scope: ScopeKey::new(ScopeKind::LoadBalancers, &account.id, &region, ""),
         select: Select::Key(name.into()),
         id: format!("arn:aws:elasticloadbalancing:{region}:{}:targetgroup/{name}", account.id).into(),

@@ -9,6 +9,7 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cf_organization::ask::{FoundNames, NAMES, Names, add, all, any_of, by_name, settle};
+use super::cf_organization::emptied::{self, Emptied};
 use super::cf_organization::events::Events;
 use super::cf_organization::note_version;
 use crate::cloudfoundry::allow_list::{APPS, BUILDPACKS};
@@ -28,18 +29,21 @@ const TELLS_OF_BUILDPACKS: (u32, u32, u32) = (3, 210, 0);
 #[derive(Debug)]
 pub struct CfFoundation {
     events: Events,
+    emptied: Emptied,
 }
 
 impl CfFoundation {
     /// A reader that has read nothing yet; the foundation is the context's.
     pub fn new(_key: &ScopeKey) -> Self {
-        Self { events: Events::of_foundation() }
+        Self { events: Events::of_foundation(), emptied: Emptied::default() }
     }
 
     /// Reads the foundation once. `Err` when nothing of it can be believed.
     pub async fn read(&mut self, context: &ReadContext, asks: &Asks) -> Result<Reading, Failure> {
         let mut reading = Reading::begin(context.now());
         let mut lists = Lists::read(context, &mut reading.remarks).await?;
+        let apps = lists.apps.iter().map(|app| app.guid.clone()).collect();
+        self.emptied.check(context, &emptied::APPS, apps, &lists.spaces, reading.started).await?;
         (reading.complete, reading.listed) = (true, true);
         for (guid, path) in &lists.spaces {
             reading.notes.insert(space_note(path).into(), guid.clone());

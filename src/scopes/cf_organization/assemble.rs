@@ -94,6 +94,12 @@ pub(super) fn assemble(lists: &mut Lists, mut details: Details<'_>, told: &mut T
     }
     let apps: BTreeSet<&str> = lists.apps.iter().map(|app| &*app.guid).collect();
     told.keep_only(|app| apps.contains(app));
+    if processes.keys().any(|app| !apps.contains(&**app)) {
+        reading.complete = false;
+        let detail = "a process belongs to an app that the list of apps lacks: it came while the lists were read, or \
+                      the list is not whole";
+        remark(&mut reading.remarks, Failure::new(Reason::Incomplete, detail));
+    }
     add_instances(lists, reading);
 }
 

@@ -6,7 +6,7 @@
 //! pruned, and a role that cannot see it sees it empty. The readers of [`super`] and of
 //! [`crate::scopes::cf_foundation`] keep one [`Events`] each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -157,6 +157,16 @@ impl Events {
         self.told.retain(|_, at| *at >= horizon);
         deeds
     }
+}
+
+/// The guids of what was done to like this since then.
+pub async fn targets_since(
+    cx: &ReadContext,
+    types: &[&str],
+    since: Timestamp,
+) -> Result<BTreeSet<Arc<str>>, CallFailure> {
+    let told = read(cx, None, types, before(since, OVERLAP), &mut Vec::new()).await?;
+    Ok(told.into_iter().map(|event| event.target.guid).collect())
 }
 
 /// The first look: lately, and a month back where that is not too much.

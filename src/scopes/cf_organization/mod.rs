@@ -7,6 +7,7 @@
 
 pub mod ask;
 mod assemble;
+pub mod emptied;
 pub mod events;
 mod manifests;
 mod marks;
@@ -17,12 +18,15 @@ mod read;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::cloudfoundry::read::ReadContext;
 use crate::core::asks::Asks;
 use crate::core::identity::{ScopeKey, Select};
 use crate::core::observation::{Failure, Reading};
 use crate::kinds::app;
 use assemble::Details;
+use emptied::Emptied;
 use events::Events;
 use manifests::Manifests;
 use marks::Told;
@@ -37,6 +41,7 @@ pub struct CfOrganization {
     events: Events,
     manifests: Manifests,
     told: Told,
+    emptied: Emptied,
 }
 
 impl CfOrganization {
@@ -49,6 +54,7 @@ impl CfOrganization {
             events: Events::of_organization(),
             manifests: Manifests::default(),
             told: Told::default(),
+            emptied: Emptied::default(),
         }
     }
 
@@ -57,6 +63,7 @@ impl CfOrganization {
         let mut reading = Reading::begin(context.now());
         let asked = asked_apps(asks);
         let mut lists = Lists::read(context, &self.name, &asked, &mut self.processes, &mut reading.remarks).await?;
+        self.doubt_empty(context, &lists, reading.started).await?;
         (reading.complete, reading.listed) = (true, true);
         note(context, &lists, &mut reading);
 
@@ -74,6 +81,20 @@ impl CfOrganization {
         reading.finished = context.now();
         reading.api_calls = context.calls();
         Ok(reading)
+    }
+
+    /// See [`emptied`]. An error where a list cannot be believed: what it lacks shows in other facts too.
+    async fn doubt_empty(&mut self, cx: &ReadContext, lists: &Lists, started: Timestamp) -> Result<(), Failure> {
+        let bindings = lists.bindings.values().flatten().map(|binding| binding.guid.clone());
+        for (list, things) in [
+            (&emptied::APPS, lists.apps.iter().map(|app| app.guid.clone()).collect()),
+            (&emptied::BINDINGS, bindings.collect()),
+            (&emptied::INSTANCES, lists.instances.iter().map(|instance| instance.guid.clone()).collect()),
+            (&emptied::ROUTES, lists.all_routes.clone()),
+        ] {
+            self.emptied.check(cx, list, things, &lists.spaces, started).await?;
+        }
+        Ok(())
     }
 }
 

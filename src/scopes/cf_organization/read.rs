@@ -40,6 +40,8 @@ pub(super) struct Lists {
     pub(super) bindings: BTreeMap<Arc<str>, Vec<Binding>>,
     /// The routes that lead to them.
     pub(super) routes: BTreeMap<Arc<str>, Vec<Arc<Route>>>,
+    /// The guids of all routes, those that lead nowhere too.
+    pub(super) all_routes: Vec<Arc<str>>,
     /// The deployments that roll.
     pub(super) deployments: BTreeMap<Arc<str>, Deployment>,
     /// Its service instances.
@@ -103,6 +105,7 @@ impl Lists {
             apps,
             processes,
             bindings: by_app(bindings, |binding| binding.relationships.app.as_ref()),
+            all_routes: routes.iter().map(|route| route.guid.clone()).collect(),
             routes: by_destination(routes),
             deployments,
             instances,

@@ -84,7 +84,7 @@ async fn what_is_listed_and_called_gone_is_unknown_and_is_listed_again() {
         former: Vec::new(),
         first_seen: CREATED.parse().unwrap(),
         marks: Default::default(),
-            watched: crate::core::memory::Watched::No,
+        watched: crate::core::memory::Watched::No,
         absent_since: None,
         gone_since: None,
     };

@@ -86,13 +86,15 @@ impl Writer<'_> {
             return Err(CfError::unprocessable(detail));
         }
         self.state.upload_buildpack(guid, filename, &self.caller.actor, self.now);
-        Ok(self.short_job("buildpack.upload"))
+        let job = self.short_job("buildpack.upload");
+        Ok(self.shown_buildpack(202, guid)?.with_header("Location", self.job_address(&job)))
     }
 
     pub(super) fn delete_buildpack(&mut self, guid: &str) -> Result<Answer, CfError> {
         self.needs_admin()?;
         if self.state.remove_buildpack(guid, &self.caller.actor, self.now) {
-            Ok(self.short_job("buildpack.delete"))
+            let job = self.short_job("buildpack.delete");
+            Ok(self.accepted(&job))
         } else {
             Err(CfError::not_found("Buildpack"))
         }

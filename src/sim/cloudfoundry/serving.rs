@@ -181,7 +181,6 @@ impl Foundation {
         let link = |path: &str| json!({"href": format!("{base}{path}")});
         json!({"links": {
             "self": link(""),
-            "cloud_controller_v2": null,
             "cloud_controller_v3":
                 {"href": format!("{base}/v3"), "meta": {"version": format!("{major}.{minor}.{patch}")}},
             "network_policy_v0": link("/networking/v0/external"),

@@ -56,7 +56,11 @@ impl Writer<'_> {
 
     /// 202 and where to ask.
     pub(super) fn accepted(&self, job: &str) -> Answer {
-        Answer::empty(202).with_header("Location", format!("{}/v3/jobs/{job}", self.base))
+        Answer::empty(202).with_header("Location", self.job_address(job))
+    }
+
+    pub(super) fn job_address(&self, job: &str) -> String {
+        format!("{}/v3/jobs/{job}", self.base)
     }
 
     /// An app that the caller sees and may repair; its space.
@@ -233,11 +237,10 @@ impl Writer<'_> {
         Ok(Answer::json(201, &self.view().deployment(deployment)))
     }
 
-    /// A job that is done in a moment.
-    pub(super) fn short_job(&mut self, operation: &'static str) -> Answer {
+    /// Starts a job that is done in a moment; its guid.
+    pub(super) fn short_job(&mut self, operation: &'static str) -> String {
         let due = after(self.now, SignedDuration::from_secs(1));
-        let job = self.state.start_job(operation, due, None, self.now);
-        self.accepted(&job)
+        self.state.start_job(operation, due, None, self.now)
     }
 }
 

@@ -183,7 +183,7 @@ application:
 fn its_name_in_cloud_foundry_may_be_another() {
     let declaration = Stage::new().declare("{space: prod, application: {name: C2-prod, services: [db]}}").unwrap();
     assert_eq!(&*declaration.id, "prod/c2-prod");
-    assert_eq!(parts(&declaration), ["ServiceBinding C2-prod/db (prod/c2-prod/db) of c2"], "one verdict for both");
+    assert_eq!(parts(&declaration), ["ServiceBinding c2/db (prod/c2-prod/db) of c2"], "one verdict for both");
     let bare = Stage::new().declare("{space: prod}").unwrap();
     assert_eq!((&*bare.id, bare.rules.is_none(), bare.expects.len()), ("prod/c2", true, 1));
     let open = only(Stage::new().declare("{space: prod, application: {name: ((name))}}").unwrap_err());

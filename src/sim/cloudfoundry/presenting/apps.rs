@@ -194,32 +194,37 @@ impl View<'_> {
                 json!({"name": used.name, "detect_output": short, "version": used.version, "buildpack_name": short})
             })
             .collect();
-        let lifecycle = if droplet.docker.is_some() { "docker" } else { "buildpack" };
+        let mut links = json!({
+            "self": self.link(&path),
+            "app": self.link(&format!("/v3/apps/{}", droplet.app)),
+            "assign_current_droplet": {
+                "href": format!("{}/v3/apps/{}/relationships/current_droplet", self.base, droplet.app),
+                "method": "PATCH",
+            },
+            "package": self.link(&format!("/v3/packages/{}", droplet.package)),
+        });
+        // An image stays where it is: there are no bits to sum up or to fetch.
+        let is_image = droplet.docker.is_some();
+        if let (false, Some(links)) = (is_image, links.as_object_mut()) {
+            links.insert("download".to_owned(), self.link(&format!("{path}/download")));
+        }
+        let checksum = json!({"type": "sha256", "value": format!("{:0>64}", record.guid.replace('-', ""))});
         json!({
             "guid": record.guid,
             "created_at": created(record),
             "updated_at": updated(record),
             "state": "STAGED",
             "error": null,
-            "lifecycle": {"type": lifecycle, "data": {}},
-            "checksum": {"type": "sha256", "value": format!("{:0>64}", record.guid.replace('-', ""))},
-            "buildpacks": if droplet.docker.is_some() { Value::Null } else { Value::Array(buildpacks) },
+            "lifecycle": {"type": if is_image { "docker" } else { "buildpack" }, "data": {}},
+            "checksum": if is_image { Value::Null } else { checksum },
+            "buildpacks": if is_image { Value::Null } else { Value::Array(buildpacks) },
             "stack": droplet.stack,
             "image": droplet.docker,
             "execution_metadata": if shown { "" } else { HIDDEN_IN_LISTS },
             "process_types": commands,
             "relationships": {"app": to_one(&droplet.app)},
             "metadata": metadata(&record.metadata),
-            "links": {
-                "self": self.link(&path),
-                "app": self.link(&format!("/v3/apps/{}", droplet.app)),
-                "assign_current_droplet": {
-                    "href": format!("{}/v3/apps/{}/relationships/current_droplet", self.base, droplet.app),
-                    "method": "PATCH",
-                },
-                "package": self.link(&format!("/v3/packages/{}", droplet.package)),
-                "download": self.link(&format!("{path}/download")),
-            },
+            "links": links,
         })
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{View, created, metadata, to_one, updated};
 use crate::sim::cloudfoundry::bindings::Binding;
-use crate::sim::cloudfoundry::record::stamp;
+use crate::sim::cloudfoundry::record::{guid, stamp};
 use crate::sim::cloudfoundry::routes::{Domain, Route};
 use crate::sim::cloudfoundry::services::{Offering, Plan, ServiceInstance};
 
@@ -113,6 +113,8 @@ impl View<'_> {
 
     pub fn offering(&self, offering: &Offering) -> Value {
         let record = &offering.record;
+        // Each offering has a broker of its own, which nothing else asks for.
+        let broker = guid(&self.state.host, 0, &format!("broker of {}", offering.name));
         json!({
             "guid": record.guid,
             "created_at": created(record),
@@ -124,16 +126,31 @@ impl View<'_> {
             "requires": [],
             "shareable": false,
             "documentation_url": null,
+            "broker_catalog": {
+                "id": record.guid,
+                "metadata": {},
+                "features": {
+                    "plan_updateable": true,
+                    "bindable": true,
+                    "instances_retrievable": false,
+                    "bindings_retrievable": false,
+                    "allow_context_updates": false,
+                },
+            },
+            "relationships": {"service_broker": to_one(&broker)},
             "metadata": metadata(&record.metadata),
             "links": {
                 "self": self.link(&format!("/v3/service_offerings/{}", record.guid)),
                 "service_plans": self.link(&format!("/v3/service_plans?service_offering_guids={}", record.guid)),
+                "service_broker": self.link(&format!("/v3/service_brokers/{broker}")),
             },
         })
     }
 
     pub fn plan(&self, plan: &Plan) -> Value {
         let record = &plan.record;
+        let path = format!("/v3/service_plans/{}", record.guid);
+        let unasked = json!({"parameters": {}});
         json!({
             "guid": record.guid,
             "created_at": created(record),
@@ -145,11 +162,22 @@ impl View<'_> {
             "free": true,
             "costs": [],
             "maintenance_info": {},
+            "broker_catalog": {
+                "id": record.guid,
+                "metadata": {},
+                "maximum_polling_duration": null,
+                "features": {"bindable": true, "plan_updateable": false},
+            },
+            "schemas": {
+                "service_instance": {"create": unasked, "update": unasked},
+                "service_binding": {"create": unasked},
+            },
             "relationships": {"service_offering": to_one(&plan.offering)},
             "metadata": metadata(&record.metadata),
             "links": {
-                "self": self.link(&format!("/v3/service_plans/{}", record.guid)),
+                "self": self.link(&path),
                 "service_offering": self.link(&format!("/v3/service_offerings/{}", plan.offering)),
+                "visibility": self.link(&format!("{path}/visibility")),
             },
         })
     }
