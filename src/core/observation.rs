@@ -173,10 +173,20 @@ pub struct Reading {
     /// What is known of the whole, by name: a visible space, the time of a group of variables.
     pub notes: BTreeMap<Arc<str>, Arc<str>>,
     /// Parts of things whose changes are remembered with their times, though they are no facts to
-    /// show: the version of a process, the hash of an environment.
-    pub marks: BTreeMap<ObjectKey, BTreeMap<Arc<str>, Arc<str>>>,
+    /// show: the version of a process, the hash of an environment. Only what this very reading tells:
+    /// a part that is not here is as it was, for all that is known.
+    pub marks: BTreeMap<ObjectKey, BTreeMap<Arc<str>, Marked>>,
     /// What the platform says was done lately, and by whom.
     pub deeds: Vec<Deed>,
+}
+
+/// What a reading tells of a marked part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marked {
+    /// What it is; `None` for a part that is known to be gone.
+    pub value: Option<Arc<str>>,
+    /// When the last reading before this one began that told it; `None` if this reader never did.
+    pub before: Option<Timestamp>,
 }
 
 /// Something that was done, as the platform's own audit log tells it.

@@ -16,7 +16,7 @@ use super::identity::{Ask, ObjectKey, ScopeKey, ScopeKind, Select, spoken};
 use super::index::Index;
 use super::inventory;
 use super::memory::{Mark, Memory, ObjectMemory, ScopeMemory, Watched};
-use super::observation::{Live, Reading};
+use super::observation::{Live, Marked, Reading};
 use super::world::{Sight, World, is_ghost};
 use crate::kinds;
 
@@ -100,7 +100,11 @@ fn updates(
             Watched::No => before.map_or(Watched::No, |before| before.watched),
             watched => watched,
         };
-        let marks = marks(before.filter(|_| same.is_some()), reading.marks.get(key), reading);
+        let marks = match same {
+            // A reading that contradicts itself tells of no part what became of it.
+            Some(same) if !reading.complete => same.marks.clone(),
+            same => marks(same, reading.marks.get(key), reading),
+        };
         let unmarked = same.is_none_or(|same| same.marks == marks);
         let known_so = unmarked && same.is_some_and(|same| same.gone_since.is_none() && same.watched == watched);
         if known_so || !is_worth_it(input.index, claims, scope, live) {
@@ -150,30 +154,32 @@ fn updates(
     updates
 }
 
-/// The marks of a thing that is there: what is as it was keeps its time. Of a thing that is seen
-/// for the first time nobody knows since when it has been so. (A reader that cannot tell a part
-/// repeats what it said last.)
+/// The marks of a thing that is there: what is as it was keeps its time, and so does what this
+/// reading does not tell. Of a thing that is seen for the first time nobody knows since when it has
+/// been so.
 fn marks(
     before: Option<&ObjectMemory>,
-    now: Option<&BTreeMap<Arc<str>, Arc<str>>>,
+    told: Option<&BTreeMap<Arc<str>, Marked>>,
     reading: &Reading,
 ) -> BTreeMap<Arc<str>, Mark> {
-    let (none, nothing) = (BTreeMap::new(), BTreeMap::new());
-    let (known, now) = (before.map_or(&none, |before| &before.marks), now.unwrap_or(&nothing));
-    let mark = |name: &Arc<str>, value: Option<&Arc<str>>| match known.get(name) {
-        Some(known) if known.value.as_ref() == value => known.clone(),
-        Some(known) => {
-            let after = reading.previous.filter(|previous| *previous >= known.since).unwrap_or(known.since);
-            Mark { value: value.cloned(), since: reading.finished, after: Some(after) }
+    let mut marks = before.map(|before| before.marks.clone()).unwrap_or_default();
+    for (name, part) in told.into_iter().flatten() {
+        let (value, since) = (part.value.clone(), reading.finished);
+        match marks.get_mut(name) {
+            Some(known) if known.value == value => {}
+            Some(known) => {
+                let after = part.before.filter(|last| *last >= known.since).unwrap_or(known.since);
+                *known = Mark { value, since, after: Some(after) };
+            }
+            None => {
+                // It is new to a thing that is known; when a reader tells it for the first time, it
+                // may always have been there.
+                let after = before.and(part.before);
+                marks.insert(name.clone(), Mark { value, since, after });
+            }
         }
-        None => Mark {
-            value: value.cloned(),
-            since: reading.finished,
-            after: before.map(|before| reading.previous.unwrap_or(before.first_seen)),
-        },
-    };
-    let names: BTreeSet<&Arc<str>> = known.keys().chain(now.keys()).collect();
-    names.into_iter().map(|name| (name.clone(), mark(name, now.get(name)))).collect()
+    }
+    marks
 }
 
 fn asked_key(ask: &Ask) -> Option<ObjectKey> {
