@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use super::options::{self, Filters, Manifests};
 use super::{Outcome, output, render, setup};
 use crate::core::desired::{Declared, Desired};
+use crate::core::identity::{ScopeKey, Select};
 use crate::core::redact::Redactor;
+use crate::kinds::{app, buildpacks, service_binding, service_instance};
 
 /// Show what the manifests declare, per environment, and how the pieces belong together
 #[derive(Debug, Args)]
@@ -49,7 +51,7 @@ impl Expected {
             .collect();
         let rows = || shown.iter().map(|declared| row(declared)).collect::<Vec<_>>();
         match self.format {
-            ExpectedFormat::Table => output::line(table(&shown))?,
+            ExpectedFormat::Table => output::line(table(&shown, &desired))?,
             ExpectedFormat::Json => output::json(&rows())?,
             ExpectedFormat::Yaml => output::text(serde_yaml::to_string(&rows())?)?,
             ExpectedFormat::Dot => output::text(dot(&shown, &desired))?,
@@ -60,7 +62,12 @@ impl Expected {
     }
 }
 
-fn table(shown: &[&Declared]) -> comfy_table::Table {
+fn table(shown: &[&Declared], desired: &Desired) -> comfy_table::Table {
+    // What nobody wrote line by line: a manifest of Cloud Foundry's, an app's bindings, an order's buildpacks.
+    let mut of_document: BTreeMap<(&str, &str, u32), usize> = BTreeMap::new();
+    for declared in &desired.resources {
+        *of_document.entry(document(declared)).or_default() += 1;
+    }
     let mut table = render::table(["ENVIRONMENT", "APPLICATION", "KIND", "NAME", "SCOPE", "SOURCE"]);
     for declared in shown {
         let name = if declared.absent { format!("{} (absent)", declared.name) } else { declared.name.to_string() };
@@ -70,10 +77,22 @@ fn table(shown: &[&Declared]) -> comfy_table::Table {
             declared.kind.name().to_owned(),
             render::clean(&name),
             render::clean(&declared.scope.to_string()),
-            format!("{}:{}", render::clean(&declared.source.file), declared.source.line),
+            match of_document.get(&document(declared)) {
+                Some(several) if *several > 1 => format!("{}, one of {several}", source(declared)),
+                _ => source(declared),
+            },
         ]);
     }
     table
+}
+
+fn source(declared: &Declared) -> String {
+    format!("{}:{}", render::clean(&declared.source.file), declared.source.line)
+}
+
+/// The document in one environment, which may stand for several resources.
+fn document(declared: &Declared) -> (&str, &str, u32) {
+    (&*declared.environment, &*declared.source.file, declared.source.line)
 }
 
 fn row(declared: &Declared) -> serde_json::Value {
@@ -87,7 +106,7 @@ fn row(declared: &Declared) -> serde_json::Value {
     })
 }
 
-/// Edges: who owns whom, and which table tracks which parent's kind.
+/// Edges: who owns whom, which table tracks which parent's kind, and what belongs together in Cloud Foundry.
 fn edges<'a>(shown: &[&'a Declared], desired: &'a Desired) -> Vec<(String, String, &'static str)> {
     let owned = shown.iter().filter_map(|declared| {
         let owner = declared.owned_by.as_ref()?;
@@ -108,7 +127,54 @@ fn edges<'a>(shown: &[&'a Declared], desired: &'a Desired) -> Vec<(String, Strin
                 })
                 .map(|parent| (node(parent), node(&table.declared), "tracked in"))
         });
-    owned.chain(tracked).collect()
+    owned.chain(tracked).chain(in_cloud_foundry(shown)).collect()
+}
+
+/// An app has its bindings, each is to a service instance, and an order lists its buildpacks.
+fn in_cloud_foundry(shown: &[&Declared]) -> Vec<(String, String, &'static str)> {
+    let mut found = Vec::new();
+    let places: BTreeMap<Place<'_>, &Declared> = shown
+        .iter()
+        .filter_map(|declared| Some((place(declared, declared.kind.name(), key(declared)?), *declared)))
+        .collect();
+    for declared in shown {
+        let Some(key) = key(declared) else { continue };
+        if declared.kind.name() == service_binding::KIND {
+            // `space/app/instance`.
+            let Some((space, rest)) = key.split_once('/') else { continue };
+            let Some((app, instance)) = rest.split_once('/') else { continue };
+            let (app, instance) = (format!("{space}/{app}"), format!("{space}/{instance}"));
+            if let Some(app) = places.get(&place(declared, app::KIND, &app)) {
+                found.push((node(app), node(declared), "has"));
+            }
+            if let Some(instance) = places.get(&place(declared, service_instance::KIND, &instance)) {
+                found.push((node(declared), node(instance), "to"));
+            }
+        }
+        if declared.kind.name() == buildpacks::KIND && key.starts_with(&buildpacks::order_key("")) {
+            let entries = shown.iter().filter(|other| {
+                other.kind.name() == buildpacks::KIND
+                    && document(other) == document(declared)
+                    && !std::ptr::eq(**other, *declared)
+            });
+            found.extend(entries.map(|entry| (node(declared), node(entry), "lists")));
+        }
+    }
+    found
+}
+
+/// Environment, scope, kind and key: what a thing is looked for by.
+type Place<'a> = (&'a str, &'a ScopeKey, &'a str, &'a str);
+
+fn place<'a>(declared: &'a Declared, kind: &'a str, key: &'a str) -> Place<'a> {
+    (&*declared.environment, &declared.scope, kind, key)
+}
+
+fn key(declared: &Declared) -> Option<&str> {
+    match &declared.select {
+        Select::Key(key) => Some(key),
+        _ => None,
+    }
 }
 
 fn node(declared: &Declared) -> String {
@@ -208,4 +274,81 @@ fn svg(shown: &[&Declared], desired: &Desired) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n{body}</svg>\n"
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::manifest::load::Parsed;
+    use crate::manifest::resolve::resolve;
+    use crate::manifest::source::{Source, SourceFile};
+
+    const ROOT: &str = "apiVersion: moored.dev/v1
+kind: Environment
+metadata: {name: production}
+spec:
+  class: production
+  cloudFoundry:
+    api: https://api.example.com
+    organizations: {gds: {}}
+    auth: {clientId: a, clientSecretFile: /b}
+---
+apiVersion: moored.dev/v1
+kind: App
+metadata: {name: web, environments: [production]}
+spec: {space: Prod, application: {name: Web-1, services: [Db, logs]}}
+---
+apiVersion: moored.dev/v1
+kind: ServiceInstance
+metadata: {name: Db, environments: [production]}
+spec: {space: prod}
+---
+apiVersion: moored.dev/v1
+kind: Buildpacks
+metadata: {name: order, environments: [production]}
+spec: {buildpacks: [{name: ruby_buildpack}, {name: go_buildpack}], exhaustive: false}
+";
+
+    fn desired() -> Desired {
+        let files = vec![SourceFile { path: "a.yaml".to_owned(), text: Arc::from(ROOT) }];
+        let source = Source { root: PathBuf::from("root"), files, digest: String::new() };
+        let parsed = Arc::new(Parsed::of(&source, None));
+        let resolved = resolve(&[parsed], &Redactor::new(&[7; 32]), jiff::Timestamp::UNIX_EPOCH);
+        assert!(resolved.rejected.is_empty());
+        resolved.desired
+    }
+
+    #[test]
+    fn an_app_leads_to_its_bindings_and_instances_and_an_order_to_its_buildpacks() {
+        let desired = desired();
+        let shown: Vec<&Declared> = desired.resources.iter().map(|declared| &**declared).collect();
+        let mut told: Vec<String> =
+            edges(&shown, &desired).into_iter().map(|(from, to, label)| format!("{from} {label} {to}")).collect();
+        told.sort();
+        assert_eq!(
+            told,
+            [
+                "production/App/web has production/ServiceBinding/web/Db",
+                "production/App/web has production/ServiceBinding/web/logs",
+                "production/Buildpacks/order lists production/Buildpacks/go_buildpack",
+                "production/Buildpacks/order lists production/Buildpacks/ruby_buildpack",
+                "production/ServiceBinding/web/Db to production/ServiceInstance/Db",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_one_document_declares_is_marked_in_the_table() {
+        let desired = desired();
+        let shown: Vec<&Declared> = desired.resources.iter().map(|declared| &**declared).collect();
+        let mut table = table(&shown, &desired);
+        table.set_width(300);
+        let table = table.to_string();
+        assert_eq!(table.matches("a.yaml:11, one of 3").count(), 3, "{table}");
+        assert_eq!(table.matches("one of").count(), 6, "{table}");
+    }
 }

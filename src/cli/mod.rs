@@ -9,6 +9,7 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod examples;
 mod expected;
 mod explain;
 mod health;
@@ -33,8 +34,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// moored keeps watch over what a team runs on AWS: it compares declared manifests with what is
-/// live, says exactly what drifted and since when, and exports it to Prometheus.
+/// moored keeps watch over what a team runs on Cloud Foundry and AWS: it compares declared manifests
+/// with what is live, says exactly what drifted and since when, and exports it to Prometheus.
 #[derive(Debug, Parser)]
 #[command(name = "moored", version, max_term_width = 100, propagate_version = true, arg_required_else_help = true)]
 #[command(

@@ -29,10 +29,10 @@ pub struct Manifests {
 /// Which cloud is read.
 #[derive(Debug, Args, Clone, Default)]
 pub struct CloudOption {
-    /// Read a simulated cloud at this loopback URL instead of AWS; identity is then `simulated`
+    /// Read a simulated cloud at this loopback URL instead of AWS and Cloud Foundry; identity is then `simulated`
     #[arg(long, env = "MOORED_CLOUD", value_name = "URL")]
     pub cloud: Option<String>,
-    /// Reach AWS through this HTTP proxy; `HTTPS_PROXY` and its kin are not obeyed
+    /// Reach AWS and Cloud Foundry through this HTTP proxy; `HTTPS_PROXY` and its kin are not obeyed
     #[arg(long, env = "MOORED_PROXY", value_name = "URL", hide_env_values = true, conflicts_with = "cloud")]
     pub proxy: Option<String>,
 }
@@ -51,7 +51,7 @@ impl CloudOption {
         Ok(Some(url.trim_end_matches('/').to_owned()))
     }
 
-    /// The proxy to AWS. Its URL may hold a password, and is not repeated.
+    /// The proxy to the clouds. Its URL may hold a password, and is not repeated.
     pub fn proxy(&self) -> anyhow::Result<Option<Proxy>> {
         let Some(url) = &self.proxy else { return Ok(None) };
         match Proxy::at(url) {

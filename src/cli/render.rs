@@ -309,7 +309,8 @@ fn scopes(report: &Report, text: &mut String) {
 fn summary(report: &Report, text: &mut String) {
     let sum = &report.summary;
     let took = report.finished_at.duration_since(report.started_at).as_secs_f64();
-    let calls: u32 = report.scopes.iter().map(|scope| scope.api_calls).sum();
+    let scopes = report.scopes.len() as u64;
+    let calls: u64 = report.scopes.iter().map(|scope| u64::from(scope.api_calls)).sum();
     let _ = writeln!(
         text,
         "\n{} resources: {} in sync, {} drifted, {} converging, {} unknown, {} ignored{}  {}",
@@ -320,13 +321,24 @@ fn summary(report: &Report, text: &mut String) {
         sum.unknown,
         sum.ignored,
         if sum.unchecked > 0 { format!(", {} field(s) unchecked", sum.unchecked) } else { String::new() },
-        styled(DIM, format!("({} scopes, {calls} calls, {took:.1}s)", report.scopes.len())),
+        styled(DIM, format!("({}, {}, {took:.1}s)", counted(scopes, "scope"), counted(calls, "call"))),
     );
+}
+
+/// A number of things.
+fn counted(number: u64, thing: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{ending}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!((counted(1, "scope"), counted(0, "call")), ("1 scope".to_owned(), "0 calls".to_owned()));
+    }
 
     #[test]
     fn hostile_names_are_shown_not_sent_to_the_terminal() {

@@ -15,6 +15,9 @@ use crate::core::desired::Declared;
 use crate::core::identity::{ScopeKey, Select};
 use crate::engine::watch::Watch;
 
+/// So many resources are offered for a part of their name.
+const PARTS: usize = 3;
+
 /// Show one declared resource: what is declared, what is live, how old each fact is
 #[derive(Debug, Args)]
 pub struct Show {
@@ -80,9 +83,18 @@ impl Show {
                 .iter()
                 .filter(|declared| declared.kind.name().eq_ignore_ascii_case(kind))
                 .map(|declared| &*declared.name);
-            let hint = crate::manifest::problem::suggest(name, names)
-                .map(|near| format!("; did you mean {kind}/{near}?"))
-                .unwrap_or_default();
+            // A binding is called APP/INSTANCE, whatever document declares it.
+            let parts: Vec<String> = names
+                .clone()
+                .filter(|known| known.split('/').any(|part| part == name))
+                .take(PARTS)
+                .map(|known| format!("{kind}/{known}"))
+                .collect();
+            let hint = match crate::manifest::problem::suggest(name, names) {
+                _ if !parts.is_empty() => format!("; did you mean {}?", parts.join(" or ")),
+                Some(near) => format!("; did you mean {kind}/{near}?"),
+                None => String::new(),
+            };
             bail!("no manifest declares {kind}/{name}{hint}");
         }
         let clock = setup::clock(&self.cloud)?;

@@ -1,6 +1,7 @@
 //! `moored whoami`: whose credentials these really are and what they may read, loud for production.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -10,8 +11,11 @@ use super::options::{self, CloudOption, Filters, Manifests};
 use super::{Outcome, output, render, setup};
 use crate::aws::identity::Identity;
 use crate::clock::Clock;
+use crate::cloudfoundry::allow_list::ORGANIZATIONS;
+use crate::cloudfoundry::read::ReadContext;
+use crate::cloudfoundry::types::Organization;
 use crate::core::desired::{Class, Foundation};
-use crate::core::observation::IdentityState;
+use crate::core::observation::{Failure, IdentityState};
 
 /// Show which AWS accounts and Cloud Foundry users the credentials are, and what these may read
 ///
@@ -55,9 +59,17 @@ impl Whoami {
                 let identity = runtime.block_on(parts.shared.foundation_identity(foundation));
                 sound &= is_sound(&identity);
                 output::line(format_args!("  {:<12} {}  {}", "cf", foundation.host, said(&identity)))?;
-                let scopes = runtime.block_on(parts.shared.foundation(foundation)).session.scopes();
-                for line in allowances(foundation, &scopes) {
+                let context = runtime.block_on(parts.shared.foundation(foundation));
+                for line in allowances(foundation, &context.session.scopes()) {
                     output::line(format_args!("  {:<12} {}", "", render::clean(&line)))?;
+                }
+                if is_sound(&identity) {
+                    let (lines, all) = sights(foundation, runtime.block_on(seen(&context, foundation)));
+                    sound &= all;
+                    for line in lines {
+                        let style = if all { anstyle::Style::new() } else { render::CAUTION };
+                        output::line(format_args!("  {:<12} {}", "", render::styled(style, render::clean(&line))))?;
+                    }
                 }
             }
         }
@@ -78,11 +90,49 @@ fn said(identity: &Identity) -> String {
             render::styled(render::ERROR, format!("MISMATCH: these credentials are {what}{}", render::clean(seen)))
         }
         (IdentityState::Unverified, _) => match &identity.failure {
-            Some(failure) => format!("unverified: {}", render::clean(&failure.detail)),
+            // Whoever reads this has asked for it.
+            Some(failure) => {
+                let detail = failure.detail.replace("; see `moored whoami`", "");
+                format!("unverified: {}", render::clean(&detail))
+            }
             None => IdentityState::Unverified.as_str().to_owned(),
         },
         (state, Some(principal)) => format!("{} as {}", state.as_str(), render::clean(principal)),
         (state, None) => state.as_str().to_owned(),
+    }
+}
+
+/// The guids of the declared organisations that the credentials see, by their names in lower case.
+async fn seen(context: &ReadContext, foundation: &Foundation) -> Result<BTreeMap<String, Arc<str>>, Failure> {
+    if foundation.organizations.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    // A comma separates names, so that one within a name is encoded twice.
+    let encoded = |name: &Arc<str>| name.replace('%', "%25").replace(',', "%2C").replace('+', "%2B");
+    let names = foundation.organizations.keys().map(encoded).collect::<Vec<_>>().join(",");
+    let listed = context.list::<Organization>(&ORGANIZATIONS, &[("names", names.as_str())]).await?;
+    Ok(listed.items.into_iter().map(|found| (found.name.to_lowercase(), found.guid)).collect())
+}
+
+/// Which of the declared organisations are there for these credentials, and whether all are.
+fn sights(foundation: &Foundation, seen: Result<BTreeMap<String, Arc<str>>, Failure>) -> (Vec<String>, bool) {
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(failure) => {
+            return (vec![format!("which organisations are visible is not known: {}", failure.detail)], false);
+        }
+    };
+    let missing: Vec<&str> = foundation
+        .organizations
+        .keys()
+        .filter(|name| !seen.contains_key(&name.to_lowercase()))
+        .map(|name| &**name)
+        .collect();
+    let told = |name: &str| format!("NOT VISIBLE: {name}: no organisation is called so, or there is no role in it");
+    match (missing.is_empty(), foundation.organizations.is_empty()) {
+        (true, true) => (Vec::new(), true),
+        (true, false) => (vec!["visible: every organisation that is named".to_owned()], true),
+        (false, _) => (missing.into_iter().map(told).collect(), false),
     }
 }
 
@@ -128,16 +178,30 @@ fn allowances(foundation: &Foundation, scopes: &BTreeSet<String>) -> Vec<String>
 mod tests {
     use super::*;
     use crate::core::desired::Auth;
+    use crate::core::observation::Reason;
 
-    fn told(scopes: &[&str]) -> String {
-        let foundation = Foundation {
+    fn foundation() -> Foundation {
+        Foundation {
             api: "https://api.example.com".into(),
             host: "api.example.com".into(),
             organizations: [("gds".into(), None)].into(),
             every: false,
             auth: Auth::Client { id: "moored".into(), secret_file: "/run/secrets/cf".into() },
-        };
-        allowances(&foundation, &scopes.iter().map(|scope| (*scope).to_owned()).collect()).join("\n")
+        }
+    }
+
+    fn told(scopes: &[&str]) -> String {
+        allowances(&foundation(), &scopes.iter().map(|scope| (*scope).to_owned()).collect()).join("\n")
+    }
+
+    #[test]
+    fn a_declared_organisation_that_nobody_shows_is_named() {
+        let seen = |name: &str| Ok(BTreeMap::from([(name.to_owned(), "guid".into())]));
+        assert!(sights(&foundation(), seen("gds")).1);
+        let (lines, all) = sights(&foundation(), seen("gsd"));
+        assert!(!all && lines.len() == 1 && lines.concat().starts_with("NOT VISIBLE: gds: "), "{lines:?}");
+        let failure = Failure::new(Reason::Throttled, "not now");
+        assert!(!sights(&foundation(), Err(failure)).1);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //!
 //! Decides whether a list is whole. Pages are counted from the start of a list that may shrink
 //! while it is read, and one deletion then hides another thing: so every page must tell the same
-//! total, no guid may come twice, and there must be as many things as were told. A list that fails
-//! is read once more, and then is incomplete. Never calls an empty list an absence; that is for
-//! the scopes to judge.
+//! total, no guid may come twice, and there must be as many things as were told. A log alone may grow
+//! at its end while it is read. A list that fails is read once more, and then is incomplete. Never
+//! calls an empty list an absence; that is for the scopes to judge.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::allow_list::Resource;
+use super::allow_list::{AUDIT_EVENTS, Resource};
 use super::classify::{self, CallFailure, Meaning};
 use super::read::{ReadContext, parsed};
 use super::types::{Domain, Link, Organization, ServiceOffering, ServicePlan, Space};
@@ -22,6 +22,8 @@ use crate::core::observation::Reason;
 const PER_PAGE: u64 = 5000;
 /// Pages beyond those that the total asks for, before a list is taken to be endless.
 const PAGES_TOO_MANY: u64 = 2;
+/// The most things of one list: no foundation has so many of anything, and memory is bounded.
+const LARGEST: u64 = 200_000;
 
 /// A whole list.
 #[derive(Debug, Clone)]
@@ -115,35 +117,44 @@ impl ReadContext {
         query: &[(&str, &str)],
     ) -> Result<Round<T>, CallFailure> {
         let mut listed = Listed { items: Vec::new(), included: Included::default(), warnings: Vec::new() };
+        // What is sorted by its age grows at its end; what then moves to the next page comes twice.
+        let grows = *resource == AUDIT_EVENTS;
         let mut seen = BTreeSet::new();
-        let mut expected = None;
+        let (mut least, mut last) = (None, 0);
         for number in 1.. {
             let (page, guids) = self.page::<T>(resource, query, number, &mut listed.warnings).await?;
             let total = page.pagination.total_results;
-            let first = *expected.get_or_insert(total);
-            if total != first {
-                return Ok(Round::Changed(format!("the total went from {first} to {total} between two pages")));
+            let first = *least.get_or_insert(total);
+            let before = std::mem::replace(&mut last, total).max(first);
+            if total < before || (total > before && !grows) {
+                return Ok(Round::Changed(format!("the total went from {before} to {total} between two pages")));
             }
-            for guid in guids {
-                if let Some(twice) = seen.replace(guid) {
-                    return Ok(Round::Changed(format!("{twice} came twice")));
+            if total > LARGEST {
+                let said = format!("it is said to have {total} things; moored takes in {LARGEST} of one list at most");
+                let hint = "declare fewer organisations for one moored, or report it";
+                return Err(self.session.failed(resource.name, Meaning::hinted(Reason::Incomplete, said, hint)));
+            }
+            for (guid, thing) in guids.into_iter().zip(page.resources) {
+                match seen.replace(guid) {
+                    None => listed.items.push(thing),
+                    Some(_) if grows => {}
+                    Some(twice) => return Ok(Round::Changed(format!("{twice} came twice"))),
                 }
             }
-            listed.items.extend(page.resources);
             listed.included.absorb(page.included);
             let Some(next) = page.pagination.next else { break };
             if !self.session.is_own(&next.href) {
                 let said = "the next page is said to be at another host".to_owned();
                 return Err(self.session.failed(resource.name, Meaning::new(Reason::Malformed, said)));
             }
-            if number >= first.div_ceil(PER_PAGE) + PAGES_TOO_MANY {
-                let said = format!("after {number} pages of {first} things there is said to be another");
+            if number >= total.div_ceil(PER_PAGE) + PAGES_TOO_MANY {
+                let said = format!("after {number} pages of {total} things there is said to be another");
                 return Err(self.session.failed(resource.name, Meaning::new(Reason::Incomplete, said)));
             }
         }
-        let (count, total) = (listed.items.len() as u64, expected.unwrap_or_default());
-        if count != total {
-            return Ok(Round::Changed(format!("{count} things came where {total} were told")));
+        let (count, least) = (listed.items.len() as u64, least.unwrap_or_default());
+        if count < least || count > last {
+            return Ok(Round::Changed(format!("{count} things came where {last} were told")));
         }
         Ok(Round::Whole(listed))
     }

@@ -6,10 +6,10 @@
 //! reading; scopes and [`super::identity`] call through it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 
 use super::allow_list::Resource;
@@ -21,6 +21,8 @@ use crate::core::redact::Redactor;
 
 pub use super::classify::CallFailure;
 
+/// No answer has told the platform's time.
+const UNKNOWN: i64 = i64::MIN;
 /// The time before the second attempt.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -33,12 +35,14 @@ pub struct ReadContext {
     /// Hides what may be secret.
     pub redactor: Arc<Redactor>,
     attempts: AtomicU32,
+    /// In milliseconds.
+    skew: AtomicI64,
 }
 
 impl ReadContext {
     /// For one reading: its calls count from zero.
     pub fn new(session: Arc<Session>, clock: Clock, redactor: Arc<Redactor>) -> Self {
-        Self { session, clock, redactor, attempts: AtomicU32::new(0) }
+        Self { session, clock, redactor, attempts: AtomicU32::new(0), skew: AtomicI64::new(UNKNOWN) }
     }
 
     /// Calls made through this context so far, with retries and those that signed in.
@@ -49,6 +53,27 @@ impl ReadContext {
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// How much later it is by the platform's clock than by moored's, in whole seconds; nothing before
+    /// an answer told.
+    pub fn clock_skew(&self) -> Option<SignedDuration> {
+        let skew = Some(self.skew.load(Ordering::Relaxed)).filter(|skew| *skew != UNKNOWN)?;
+        // What an answer tells is cut to the second, and a little old when it comes.
+        Some(SignedDuration::from_secs(skew.saturating_add(999).div_euclid(1000)))
+    }
+
+    /// A time of moored's clock by the platform's, as far as that is known.
+    pub fn platform_time(&self, at: Timestamp) -> Timestamp {
+        at.saturating_add(self.clock_skew().unwrap_or_default()).unwrap_or(at)
+    }
+
+    /// The answer that came soonest is the one to go by.
+    fn learn_skew(&self, answer: &Answer) {
+        if let Some(date) = answer.date {
+            let skew = date.duration_since(self.clock.now()).as_millis();
+            self.skew.fetch_max(i64::try_from(skew).unwrap_or_default(), Ordering::Relaxed);
+        }
     }
 
     /// Signs in, unless there is a token that does.
@@ -109,8 +134,10 @@ impl ReadContext {
         let token = self.session.token(&self.attempts).await?;
         let request = self.session.get(resource, guid, query, Some(&token))?;
         let outcome = self.session.send(resource.name, request, &self.attempts).await;
-        if outcome.as_ref().is_err_and(CallFailure::is_expired_token) {
-            self.session.expire(&token);
+        match &outcome {
+            Ok(answer) => self.learn_skew(answer),
+            Err(failure) if failure.is_expired_token() => self.session.expire(&token),
+            Err(_) => {}
         }
         outcome
     }
@@ -125,11 +152,26 @@ pub(super) fn parsed<T: DeserializeOwned>(answer: &Answer) -> Result<T, Meaning>
         // Slower, and only now worth its while.
         let again = &mut serde_json::Deserializer::from_slice(&answer.body);
         let why = match serde_path_to_error::deserialize::<_, T>(again) {
-            Err(at) => format!("{}: {}", at.path(), at.inner()),
-            Ok(_) => error.to_string(),
+            Err(at) => format!("{}: {}", at.path(), without_values(at.inner())),
+            Ok(_) => without_values(&error),
         };
         classify::unreadable(answer, Some(why))
     })
+}
+
+/// What is wrong with a part of an answer. The value that stands there may be a secret, and is not
+/// repeated: only what was expected.
+fn without_values(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(said, _)| said);
+    if said.starts_with("missing field `") {
+        return said.to_owned();
+    }
+    let compared = said.starts_with("invalid type: ") || said.starts_with("invalid value: ");
+    match said.rsplit_once(", expected ").filter(|_| compared) {
+        Some((_, expected)) => format!("it is not {expected}"),
+        None => "it has not the form that is expected there".to_owned(),
+    }
 }
 
 /// The text of an answer, unless somebody else wrote it.
@@ -138,4 +180,20 @@ fn written(answer: &Answer) -> Option<String> {
     let kind = answer.content_type.as_deref().unwrap_or_default().to_ascii_lowercase();
     let is_foreign = text.trim().is_empty() || text.trim_start().starts_with('<') || kind.contains("html");
     (!is_foreign).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_parsed_is_told_without_the_value_that_stands_there() {
+        fn told<T: DeserializeOwned>(json: &str) -> String {
+            without_values(&serde_json::from_str::<T>(json).err().unwrap())
+        }
+        assert_eq!(told::<u32>(r#""hunter2, expected hunter3""#), "it is not u32");
+        assert_eq!(told::<Timestamp>(r#""hunter2""#), "it has not the form that is expected there");
+        assert_eq!(told::<std::net::IpAddr>(r#""hunter2 at line 7""#), "it has not the form that is expected there");
+    }
 }

@@ -8,7 +8,7 @@ mod sign_in;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::{Method, Request, Url};
@@ -111,6 +111,8 @@ pub struct Session {
     /// Names the foundation.
     pub host: Arc<str>,
     base: String,
+    /// Guids that the manifest pins, by the name of the organisation in lower case.
+    pins: BTreeMap<String, Arc<str>>,
     auth: Auth,
     cloud: Option<String>,
     clock: Clock,
@@ -118,6 +120,8 @@ pub struct Session {
     transport: Transport,
     pace: Pace,
     state: Mutex<State>,
+    /// How often it has signed in.
+    grants: AtomicU64,
     /// Whoever holds it signs in, the others wait; with the secret that was refused last.
     signing_in: tokio::sync::Mutex<Option<RefusedSecret>>,
 }
@@ -142,9 +146,12 @@ impl Session {
             Some(cloud) => format!("{}/_cf/{}", cloud.trim_end_matches('/'), foundation.host),
             None => foundation.api.trim_end_matches('/').to_owned(),
         };
+        let pinned = foundation.organizations.iter();
+        let pins = pinned.filter_map(|(name, guid)| Some((name.to_lowercase(), guid.clone()?)));
         Self {
             host: foundation.host.clone(),
             base,
+            pins: pins.collect(),
             auth: foundation.auth.clone(),
             cloud: options.cloud.clone(),
             clock: options.clock.clone(),
@@ -152,6 +159,7 @@ impl Session {
             transport,
             pace: Pace::new(options.clock.now()),
             state: Mutex::default(),
+            grants: AtomicU64::new(0),
             signing_in: tokio::sync::Mutex::default(),
         }
     }
@@ -174,6 +182,17 @@ impl Session {
     /// What the last token allows; nothing before the first, or where UAA does not say.
     pub fn scopes(&self) -> BTreeSet<String> {
         self.state().token.as_ref().map(|token| token.scopes.clone()).unwrap_or_default()
+    }
+
+    /// The guid that the manifest pins for an organisation. Environments that pin others have a session
+    /// of their own (`Foundation::identity_key`).
+    pub fn pinned(&self, organization: &str) -> Option<&Arc<str>> {
+        self.pins.get(&organization.to_lowercase())
+    }
+
+    /// How often it has signed in: where that moved, another platform may answer than before.
+    pub fn grants(&self) -> u64 {
+        self.grants.load(Ordering::SeqCst)
     }
 
     /// Whether an address of the platform's own making leads to this API.

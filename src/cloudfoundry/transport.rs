@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Proxy, Request, Response, Url};
 
@@ -48,6 +49,8 @@ pub(super) struct Answer {
     /// Seconds.
     pub(super) retry_after: Option<u64>,
     pub(super) limit: RateLimit,
+    /// The platform's clock when it answered, to the second.
+    pub(super) date: Option<Timestamp>,
     /// What the platform remarks beside the answer.
     pub(super) warnings: Vec<String>,
     pub(super) body: Vec<u8>,
@@ -142,6 +145,7 @@ impl Answer {
                 remaining: number("x-ratelimit-remaining"),
                 reset: reset.and_then(|seconds| Timestamp::from_second(seconds).ok()),
             },
+            date: text("date").and_then(|date| DateTimeParser::new().parse_timestamp(date).ok()),
             warnings: warnings(response),
             body: Vec::new(),
         }

@@ -83,9 +83,11 @@ pub struct Foundation {
 }
 
 impl Foundation {
-    /// Names the credentials that observe it: two environments may use two in one foundation.
+    /// Names the credentials that observe it, and what they are held against: two environments may
+    /// use two in one foundation, or pin other organisations.
     pub fn identity_key(&self) -> Arc<str> {
-        format!("{} {}", self.host, self.auth.principal()).into()
+        let pins = self.organizations.iter().filter_map(|(name, guid)| Some(format!(" {name}={}", guid.as_ref()?)));
+        format!("{} {}{}", self.host, self.auth.principal(), pins.collect::<String>()).into()
     }
 }
 

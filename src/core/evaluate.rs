@@ -407,9 +407,9 @@ fn is_declared(finding: &Finding, index: &Index) -> bool {
 /// environment and stack.
 fn hijacked(findings: &[Arc<Finding>], observations: &Observations) -> BTreeMap<(Arc<str>, Arc<str>), u32> {
     let mut all = BTreeMap::new();
-    let strangers = findings.iter().filter(|finding| {
-        finding.key.drift == Drift::Unexpected && *finding.key.kind == *buildpacks::KIND && !finding.held
-    });
+    let strangers = findings
+        .iter()
+        .filter(|finding| finding.key.drift == Drift::Unexpected && *finding.key.kind == *buildpacks::KIND);
     for finding in strangers {
         let reading = observations.get(&finding.scope).and_then(|observation| observation.reading.as_ref());
         let own = reading.into_iter().flat_map(|reading| reading.objects.values()).filter(|live| live.id == finding.id);

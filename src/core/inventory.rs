@@ -22,14 +22,14 @@ use exceptions::exception;
 
 use super::desired::Inventory;
 use super::drift::{Drift, Finding, FindingKey, Root, Severity};
-use super::identity::{Ask, ObjectKey, spoken};
+use super::identity::{Ask, ObjectKey, ScopeKind, Select, spoken};
 use super::index::Home;
 use super::items::Named;
 use super::memory::{CensusMemory, ObjectMemory, ScopeMemory, Watched};
 use super::observation::{Failure, Live, NamedAnswer, Reading, Reason};
 use super::unit::{Bench, Unit, own_failure};
 use super::world::Sight;
-use crate::kinds::{self, buildpacks, table_item};
+use crate::kinds::{self, app, buildpacks, table_item};
 
 /// The kind's name.
 pub const KIND: &str = kinds::inventory::KIND;
@@ -63,9 +63,14 @@ impl Count<'_, '_> {
             (Ok(_), _) => return self.blind(&Failure::new(Reason::Incomplete, "it was not listed yet")),
             (Err(failure), _) => return self.blind(&failure),
         };
+        let invisible = self.invisible(reading);
+        if let (Some(failure), Some(_)) = (&invisible, &self.inventory.rules.within.prefix) {
+            return self.blind(failure);
+        }
         let rules = &self.inventory.rules;
         let asks_who = rules.exhaustive || rules.except.iter().any(|exception| exception.at_most.is_some());
-        let mut own = Unit { unknown: undeclared.doubt.clone().filter(|_| asks_who), ..Unit::default() };
+        let unknown = undeclared.doubt.clone().filter(|_| asks_who).or(invisible);
+        let mut own = Unit { unknown, ..Unit::default() };
         own.findings.extend(self.mass_loss());
         let mut named = vec![self.named(KIND, self.inventory.declared.name.clone(), own)];
         let mut said = self.strangers(reading, undeclared);
@@ -73,6 +78,48 @@ impl Count<'_, '_> {
         named.extend(said);
         named.extend(self.vanished(reading));
         named
+    }
+
+    /// Why nobody can say what became of a part of it: a space of Cloud Foundry that the role does
+    /// not see (any more) shows nothing, and proves nothing.
+    fn invisible(&self, reading: &Reading) -> Option<Failure> {
+        if self.inventory.declared.scope.kind != ScopeKind::CfOrganization {
+            return None;
+        }
+        let sees = |space: &str| reading.notes.contains_key(&*app::absence::space_note(space));
+        let own = self.inventory.rules.within.prefix.as_deref().map(|prefix| prefix.trim_end_matches('/'));
+        let space = match own {
+            Some(space) => (!sees(space)).then_some(space),
+            None => {
+                let there = self.objects().filter(|(_, object)| object.gone_since.is_none() && !object.id.is_empty());
+                let mut spaces = there.filter_map(|(key, _)| Some(key.key.split_once('/')?.0));
+                spaces.find(|space| !sees(space))
+            }
+        }?;
+        let detail = format!("the space {space} is not visible: deleted, renamed, or the role was lost");
+        Some(Failure::new(Reason::ContainerMissing, detail))
+    }
+
+    /// The same as part of the application that the thing belongs to, where a manifest declares that.
+    fn of_its_app(&self, key: &ObjectKey, mut named: Named) -> Named {
+        let ground = kinds::find(key.kind).and_then(|entry| entry.kind.stands_on(&Select::Key(key.key.clone())));
+        let declared = &self.inventory.declared;
+        let index = self.bench.leftovers.index;
+        let whole = ground.and_then(|ask| index.declared_as(&declared.environment, &declared.scope, &ask));
+        if let Some(whole) = whole {
+            named.application = whole.application.clone();
+            for finding in &mut named.unit.findings {
+                finding.application = whole.application.clone();
+            }
+        }
+        named
+    }
+
+    /// Until when something new may be the middle of an ordinary operation.
+    fn unsettled(&self, kind: &str, since: Timestamp) -> Option<Timestamp> {
+        let settles = kinds::find(kind)?.kind.settles();
+        let until = since.saturating_add(settles).ok()?;
+        (self.bench.patient && until > self.bench.world.now).then_some(until)
     }
 
     /// Nothing is known: what was open is held.
@@ -126,9 +173,11 @@ impl Count<'_, '_> {
                 continue;
             }
             let first_seen = self.remembered(&live.key).map_or(reading.finished, |object| object.first_seen);
+            let created = live.fields.value("createdAt").and_then(|value| value.as_text()?.parse::<Timestamp>().ok());
+            let there_since = created.map_or(first_seen, |created| created.min(first_seen));
             let exception = exception(&rules.except, &live.key);
             let most = exception.and_then(|exception| exception.at_most);
-            let until = most.map(|most| first_seen.saturating_add(most).unwrap_or(Timestamp::MAX));
+            let until = most.map(|most| there_since.saturating_add(most).unwrap_or(Timestamp::MAX));
             let told = match exception {
                 Some(_) => most.is_some(),
                 None => rules.exhaustive,
@@ -162,12 +211,15 @@ impl Count<'_, '_> {
                     let unknown = Some(Failure::new(Reason::Unconfirmed, detail));
                     Unit { unknown, wanted: behind, scan_after: Some(first_seen), ..Unit::default() }
                 }
+                (None, None) if let Some(until) = self.unsettled(live.key.kind, first_seen) => {
+                    Unit { converging: Some((until, "new, and undeclared".to_owned())), ..Unit::default() }
+                }
                 (None, _) => {
                     let finding = self.finding(key, live.id.clone(), message, first_seen);
                     Unit { findings: vec![finding], ..Unit::default() }
                 }
             };
-            named.push(self.named(live.key.kind, name, unit));
+            named.push(self.of_its_app(&live.key, self.named(live.key.kind, name, unit)));
         }
         named
     }
@@ -230,6 +282,9 @@ impl Count<'_, '_> {
             let unit = match (doubt, open) {
                 (Some(_), None) => continue,
                 (Some(failure), Some(open)) => Unit::held(open, failure),
+                (None, None) if let Some(until) = self.unsettled(key.kind, gone) => {
+                    Unit { converging: Some((until, "not there at the moment".to_owned())), ..Unit::default() }
+                }
                 // Proven once, and every complete list has lacked it since: that stands.
                 (None, open) => {
                     let message = match (self.bench.world.sight_of(scope, &ask), open) {
@@ -244,7 +299,7 @@ impl Count<'_, '_> {
                 }
             };
             said.insert((key.kind, name.clone()));
-            named.push(self.named(key.kind, name, unit));
+            named.push(self.of_its_app(key, self.named(key.kind, name, unit)));
         }
         named.extend(self.forgotten(reading, &said));
         named

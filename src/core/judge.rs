@@ -9,8 +9,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::desired::Declared;
-use super::drift::{FieldDrift, Root};
-use super::identity::Ask;
+use super::drift::{Drift, FieldDrift, Root};
+use super::identity::{Ask, Select};
 use super::memory::ObjectMemory;
 use super::observation::{Failure, Live, Reading};
 use super::world::World;
@@ -51,6 +51,13 @@ pub enum Judgement {
     },
     /// The role may never read what would tell whether it works: counted, and nothing ends by it.
     Unchecked(Arc<str>),
+    /// The same of one drift alone.
+    Unsure {
+        /// What does not end by it.
+        drift: Drift,
+        /// Why.
+        why: Arc<str>,
+    },
     /// A rollout or job is running.
     Converging {
         /// Its deadline; past it, the thing is degraded.
@@ -98,6 +105,17 @@ pub trait Kind: Sync + Send + std::fmt::Debug {
     /// answer that shows it soon afterwards is an old one.
     fn revives(&self) -> bool {
         true
+    }
+
+    /// How long an absence, or a stranger, may be the middle of an ordinary operation (a push that
+    /// deletes and makes anew): only what is so for longer is told. `check` says what it sees.
+    fn settles(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
+
+    /// What a thing cannot be there without, in its own scope: a binding without its app.
+    fn stands_on(&self, _select: &Select) -> Option<Ask> {
+        None
     }
 
     /// What is to be said of a live thing that no manifest declares, in an inventory that wants to

@@ -226,6 +226,15 @@ impl Reading {
         }
     }
 
+    /// What is as it was in the reading before is kept once, not twice.
+    pub fn share(&mut self, before: &Self) {
+        for (key, live) in &mut self.objects {
+            if let Some(known) = before.objects.get(key).filter(|known| **known == *live) {
+                *live = known.clone();
+            }
+        }
+    }
+
     /// Adds a live thing.
     pub fn insert(&mut self, live: Live) {
         self.objects.insert(live.key.clone(), Arc::new(live));

@@ -145,6 +145,10 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
             Drift::ALL.iter().for_each(|drift| hold(&open, *drift, &mut unit.findings));
         }
         Sight::Absent(..) if declared.absent => unit.unsteady = None,
+        Sight::Absent(proof, _) if let Some(until) = unsettled(declared, bench, &open) => {
+            unit.converging = Some((until, format!("not there at the moment: {}", proof.sentence)));
+            Drift::ALL.iter().for_each(|drift| hold(&open, *drift, &mut unit.findings));
+        }
         Sight::Absent(proof, reading) => match settling {
             // Only what never was there may still be on its way.
             Some(until) if !open.contains_key(&Drift::Missing) && !proof.deleted && !was_there(declared, bench) => {
@@ -159,6 +163,7 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
                     bench.world.memory_of(&declared.scope, &declared.ask()).filter(|known| !known.id.is_empty());
                 missing.id = known.map_or(missing.id, |known| known.id.clone());
                 missing.root = missing_root(declared, bench, &open)
+                    .or_else(|| ground(declared, bench))
                     .or_else(|| bench.lost_with(&declared.environment, missing.since))
                     .unwrap_or(missing.root);
                 unit.findings.push(missing);
@@ -175,9 +180,29 @@ pub fn judge(declared: &Declared, bench: &Bench<'_>, memory: Option<&ScopeMemory
     unit
 }
 
+/// Until when an absence may be the middle of an ordinary operation, by the word of its kind.
+fn unsettled(declared: &Declared, bench: &Bench<'_>, open: &Open<'_>) -> Option<Timestamp> {
+    let settles = declared.kind.settles();
+    if !bench.patient || settles.is_zero() || open.contains_key(&Drift::Missing) {
+        return None;
+    }
+    let absent_since = bench.world.memory_of(&declared.scope, &declared.ask())?.absent_since?;
+    let until = absent_since.saturating_add(settles).ok()?;
+    (until > bench.world.now).then_some(until)
+}
+
 /// Whether moored has seen it: then its loss is a loss, whatever was edited since.
 fn was_there(declared: &Declared, bench: &Bench<'_>) -> bool {
     bench.world.memory_of(&declared.scope, &declared.ask()).is_some_and(|known| !known.id.is_empty())
+}
+
+/// A missing thing that cannot be there without another declared one, which is missing too, belongs
+/// to that one's group.
+fn ground(declared: &Declared, bench: &Bench<'_>) -> Option<Root> {
+    let ask = declared.kind.stands_on(&declared.select)?;
+    let other = bench.leftovers.index.declared_as(&declared.environment, &declared.scope, &ask)?;
+    let sight = bench.world.sight(other.kind, &other.scope, &ask);
+    matches!(sight, Sight::Absent(..)).then(|| Root { kind: other.kind.name().into(), name: other.name.clone() })
 }
 
 /// A missing thing whose owner is gone belongs to the owner's group; while the owner cannot be
@@ -206,11 +231,11 @@ impl Present<'_, '_> {
             return;
         }
         let before = unit.unsteady.take();
-        let mut doubt = false;
+        let mut doubt: Vec<Drift> = Vec::new();
         for judgement in self.declared.kind.judge(self.declared, self.live, &self.bench.world) {
             self.take(judgement, before, unit, &mut doubt);
         }
-        if doubt && unit.unsteady.is_none() {
+        if !doubt.is_empty() && unit.unsteady.is_none() {
             // What cannot be told this time has neither gone on nor ended.
             unit.unsteady = before;
         }
@@ -220,7 +245,7 @@ impl Present<'_, '_> {
         }
         self.compare(unit);
         for drift in [Drift::Degraded, Drift::Latent] {
-            if doubt && unit.findings.iter().all(|finding| finding.key.drift != drift) {
+            if doubt.contains(&drift) && unit.findings.iter().all(|finding| finding.key.drift != drift) {
                 hold(self.open, drift, &mut unit.findings);
             }
         }
@@ -252,7 +277,7 @@ impl Present<'_, '_> {
         false
     }
 
-    fn take(&self, judgement: Judgement, before: Option<(Timestamp, i64)>, unit: &mut Unit, doubt: &mut bool) {
+    fn take(&self, judgement: Judgement, before: Option<(Timestamp, i64)>, unit: &mut Unit, doubt: &mut Vec<Drift>) {
         match judgement {
             Judgement::Degraded { message, works, caused_by } => {
                 let mut degraded = self.finding(Drift::Degraded, message);
@@ -284,6 +309,8 @@ impl Present<'_, '_> {
                         Finding { works: open.works, ..self.finding(Drift::Degraded, message) },
                     );
                 }
+                // Whether what waited for a restart got one is known when the rollout is over.
+                hold(self.open, Drift::Latent, &mut unit.findings);
                 unit.rolling = true;
                 unit.converging = Some((until, message));
             }
@@ -314,11 +341,15 @@ impl Present<'_, '_> {
                 }
             }
             Judgement::Unchecked(why) => {
-                *doubt = true;
+                doubt.extend([Drift::Degraded, Drift::Latent]);
+                unit.unchecked.push(why);
+            }
+            Judgement::Unsure { drift, why } => {
+                doubt.push(drift);
                 unit.unchecked.push(why);
             }
             Judgement::Unknown(failure) => {
-                *doubt = true;
+                doubt.extend([Drift::Degraded, Drift::Latent]);
                 unit.unknown.get_or_insert(failure);
             }
         }
@@ -378,7 +409,10 @@ fn summary(fields: &[FieldDrift]) -> String {
     let shown: Vec<String> = fields
         .iter()
         .take(2)
-        .map(|field| format!("{} is {}, declared {}", field.path, short(&field.live), short(&field.desired)))
+        .map(|field| match field.live.as_str() {
+            Some("(secret)") => format!("{} differs (values are not shown)", field.path),
+            _ => format!("{} is {}, declared {}", field.path, short(&field.live), short(&field.desired)),
+        })
         .collect();
     match fields.len() - shown.len() {
         0 => shown.join("; "),

@@ -243,7 +243,9 @@ impl Shared {
         }
         let context = self.foundation(foundation).await;
         let identity = cloudfoundry::identity::check(&context, foundation, self.simulated).await;
-        if identity.believe().is_err() {
+        if let Err(failure) = identity.believe()
+            && matches!(failure.reason, Reason::Credentials | Reason::IdentityMismatch)
+        {
             self.foundations.forget(foundation).await;
         }
         *slot = Some(Known { identity: identity.clone(), keys: Vec::new() });

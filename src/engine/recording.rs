@@ -270,8 +270,20 @@ fn explains(change: &Change, finding: &Finding) -> bool {
         Drift::Changed => finding.fields.iter().any(|field| {
             change.fields.iter().any(|other| below(&other.path, &field.path) || below(&field.path, &other.path))
         }),
-        Drift::Orphaned | Drift::Degraded | Drift::Latent => false,
+        // Cloud Foundry tells what was done to an app: that it was stopped, or set otherwise.
+        Drift::Degraded => is_app(change) && has(change, &["state", "processes"]),
+        Drift::Latent => is_app(change) && has(change, &["env", "envNames", "processes", "restage", "services"]),
+        Drift::Orphaned => false,
     }
+}
+
+fn is_app(change: &Change) -> bool {
+    change.what == What::Changed && &*change.kind == crate::kinds::app::KIND
+}
+
+/// Whether it changed one of these facts, or what is below it.
+fn has(change: &Change, tops: &[&str]) -> bool {
+    change.fields.iter().any(|field| field.path.split('.').next().is_some_and(|top| tops.contains(&top)))
 }
 
 /// One change, one line.

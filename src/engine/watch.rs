@@ -21,7 +21,7 @@ use crate::core::hold::Hold;
 use crate::core::identity::ScopeKey;
 use crate::core::index::Index;
 use crate::core::memory::Memory;
-use crate::core::observation::{Failure, IdentityState, Observation, Observations, Reading};
+use crate::core::observation::{Failure, IdentityState, Observation, Observations};
 use crate::core::snapshot::Snapshot;
 use crate::store::History;
 
@@ -124,8 +124,12 @@ impl Watch {
                     info!(event = "scope_recovered", scope = %done.key, "reads again");
                 }
                 observation.failed_at = None;
-                let previous = observation.reading.as_ref().map(|before| before.started);
-                observation.reading = Some(Arc::new(Reading { previous, ..reading }));
+                let mut reading = reading;
+                if let Some(before) = &observation.reading {
+                    reading.previous = Some(before.started);
+                    reading.share(before);
+                }
+                observation.reading = Some(Arc::new(reading));
             }
             Err(failure) => {
                 *self.failures.entry((done.key.clone(), failure.reason.as_str())).or_default() += 1;

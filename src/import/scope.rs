@@ -91,7 +91,7 @@ pub fn standings(
                 Ok(_) => Standing::Open,
                 Err(reason) => Standing::LeftOut(reason.to_owned()),
             },
-            None => Standing::LeftOut(format!("a {}, which cannot be imported", live.key.kind)),
+            None => Standing::LeftOut(format!("{}, which cannot be imported", live.key.kind)),
         }
     };
     let standing = |live: &Live| match (by_itself(live), whole(live, reading)) {

@@ -125,8 +125,14 @@ impl<'a> Setting<'a> {
         let foundation = self.foundation()?;
         let known = || foundation.organizations.keys().map(|name| &**name).collect::<Vec<_>>().join(", ");
         let of = |name: &str| ScopeKey::new(ScopeKind::CfOrganization, &foundation.host, "cf", name);
+        // Cloud Foundry does not tell their names apart by case: two spellings are one organisation.
+        let lower = name.map(str::to_lowercase);
+        let declared = foundation.organizations.keys().find(|known| Some(known.to_lowercase()) == lower);
         match name {
-            Some(name) if foundation.every || foundation.organizations.contains_key(name) => Ok(of(name)),
+            Some(name) if declared.is_some() || foundation.every => Ok(match declared {
+                Some(declared) => of(declared),
+                None => of(&name.to_lowercase()),
+            }),
             Some(name) => Err(SpecProblem::at(
                 ["organization"],
                 format!("environment `{}` has no organisation `{name}`", self.environment.name),

@@ -3,6 +3,8 @@
 //! Decides whether an account id, region, role or budget can be what it says, before anything is asked of it. Never
 //! takes a secret: credentials are named by file. The loader calls [`read`].
 
+mod cloud_foundry;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,7 +12,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::draft::Draft;
-use super::envelope::is_address;
 use super::problem::{shorten, suggest};
 use super::schema::Form;
 use crate::core::arn::{Arn, is_account, is_region};
@@ -80,7 +81,7 @@ pub struct AccountSpec {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloudFoundrySpec {
-    /// The address of the API.
+    /// The address of the API, such as `https://api.example.com`.
     pub api: String,
     /// Organisations by name; `*` is every organisation that the role can see.
     pub organizations: BTreeMap<String, OrganizationSpec>,
@@ -104,11 +105,12 @@ pub struct OrganizationSpec {
 pub struct AuthSpec {
     /// The client.
     pub client_id: Option<String>,
-    /// The file that holds the client's secret.
+    /// The file that holds the client's secret: a path of the machine that moored runs on, not of this root. A
+    /// relative one counts from where moored is started.
     pub client_secret_file: Option<String>,
     /// The user.
     pub username: Option<String>,
-    /// The file that holds the user's password.
+    /// The file that holds the user's password, likewise.
     pub password_file: Option<String>,
 }
 
@@ -152,8 +154,8 @@ pub fn read(draft: &mut Draft<'_>, form: &Form, name: &Arc<str>) -> Option<Envir
     for (alias, account) in &spec.aws.accounts {
         check_account(draft, alias, account);
     }
-    if let Some(cloud_foundry) = &spec.cloud_foundry {
-        check_cloud_foundry(draft, cloud_foundry);
+    if let Some(declared) = &spec.cloud_foundry {
+        cloud_foundry::check(draft, declared);
     }
     if let Some(repair) = &spec.repair {
         check_repair(draft, repair);
@@ -295,51 +297,6 @@ fn rate(text: &str) -> Option<f64> {
     (0.001..=1_000_000.0).contains(&number).then_some(number)
 }
 
-fn check_cloud_foundry(draft: &mut Draft<'_>, spec: &CloudFoundrySpec) {
-    if !is_address(&spec.api) {
-        let message = format!("`{}` is no address", shorten(&spec.api));
-        draft.problem(&["spec", "cloudFoundry", "api"], message, "such as `https://api.example.com`");
-    }
-    if spec.organizations.is_empty() {
-        let hint = "name at least one, or `\"*\": {}` for every organisation the role can see";
-        draft.problem(&["spec", "cloudFoundry", "organizations"], "`organizations` names none", hint);
-    }
-    for (name, organization) in &spec.organizations {
-        let path = ["spec", "cloudFoundry", "organizations", name.as_str(), "guid"];
-        match organization.guid.as_deref() {
-            Some(_) if name == "*" => draft.problem(&path, "`*` has no guid", "name the organisation"),
-            Some(guid) if !is_guid(guid) => {
-                let message = format!("`{}` is no guid", shorten(guid));
-                draft.problem(&path, message, format!("copy what `cf org {name} --guid` prints"));
-            }
-            None if spec.repair_auth.is_some() => {
-                let message = format!("`repairAuth` needs the guid of the organisation `{}`", shorten(name));
-                draft.problem(&path, message, "name every organisation, each with its `guid`");
-            }
-            Some(_) | None => {}
-        }
-    }
-    check_auth(draft, "auth", &spec.auth);
-    if let Some(auth) = &spec.repair_auth {
-        check_auth(draft, "repairAuth", auth);
-    }
-}
-
-fn check_auth(draft: &mut Draft<'_>, field: &str, auth: &AuthSpec) {
-    let given = [&auth.client_id, &auth.client_secret_file, &auth.username, &auth.password_file];
-    let client_or_user = matches!(given, [Some(_), Some(_), None, None] | [None, None, Some(_), Some(_)]);
-    if !client_or_user || given.into_iter().flatten().any(|text| text.trim().is_empty()) {
-        let message = format!("`{field}` names neither one client nor one user");
-        let hint = "give `clientId` and `clientSecretFile`, or `username` and `passwordFile`";
-        draft.problem(&["spec", "cloudFoundry", field], message, hint);
-    }
-}
-
-fn is_guid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-}
-
 fn check_repair(draft: &mut Draft<'_>, repair: &RepairSpec) {
     let known = || KINDS.iter().map(|entry| entry.kind.name()).chain(CLOUD_FOUNDRY_KINDS);
     for (field, modes) in [("prune", &repair.prune), ("heal", &repair.heal)] {
@@ -443,5 +400,47 @@ mod tests {
         assert_eq!(spec("    auth: {clientId: moored, passwordFile: /run/secrets/cf}\n").problems.len(), 1);
         let repair = "    auth: {username: a, passwordFile: b}\n    repairAuth: {username: a, passwordFile: b}\n";
         assert!(spec(repair).problems[0].message.contains("needs the guid"));
+    }
+    fn foundation(api: &str, organizations: &str) -> Told {
+        told(&format!(
+            "  class: staging\n  cloudFoundry:\n    api: {api}\n    organizations: {organizations}\n    \
+             auth: {{clientId: moored, clientSecretFile: /run/secrets/cf}}\n"
+        ))
+    }
+
+    #[test]
+    fn the_api_is_an_address_over_tls_and_nothing_else() {
+        for sound in
+            ["https://api.example.com", "https://api.example.com:8443/", "http://localhost:80", "http://[::1]:80"]
+        {
+            assert!(foundation(sound, "{gds: {}}").problems.is_empty(), "{sound}");
+        }
+        for (api, message) in [
+            ("api.example.com", "is no address"),
+            ("http://api.example.com", "everybody on the way"),
+            ("http://127.0.0.1.example.com", "everybody on the way"),
+            ("https://api.example.com/v3", "goes on after the host"),
+            ("https://api.example.com?token=hunter2", "goes on after the host"),
+            ("https://admin:hunter2@api.example.com", "names a user"),
+        ] {
+            let problems = foundation(api, "{gds: {}}").problems;
+            let [problem] = problems.as_slice() else { panic!("{api}: {problems:?}") };
+            assert!(problem.message.contains(message), "{api}: {}", problem.message);
+            assert!(!format!("{problem:?}").contains("hunter2"), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn two_spellings_of_one_organisation_are_refused_and_a_name_beside_the_star_is_warned_of() {
+        let problems = foundation("https://api.example.com", "{gds: {}, GDS: {}}").problems;
+        assert_eq!(problems[0].message, "`GDS` and `gds` are one organisation");
+        let both = foundation("https://api.example.com", "{\"*\": {}, gds: {}}");
+        assert!(both.problems.is_empty() && both.warnings.len() == 1, "{:?}", both.problems);
+        let guid = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0";
+        assert!(
+            foundation("https://api.example.com", &format!("{{\"*\": {{}}, gds: {{guid: {guid}}}}}"))
+                .warnings
+                .is_empty()
+        );
     }
 }

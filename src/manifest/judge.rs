@@ -250,15 +250,17 @@ impl<'a> Judged<'a> {
         let files = Files { file: &document.source.file, named: Some(&root.named) };
         let setting = Setting { environment, name: &document.envelope.name, redactor, files };
         let spec = document.spec(&environment.name);
+        let named = match document.entry.kind.name() {
+            app::KIND => attached::of(spec, &document.source.file),
+            _ => Vec::new(),
+        };
+        // What is wrong with such a file is told already; what it would declare, nobody knows.
+        if named.iter().any(|path| root.unparsed.contains(path.as_str())) {
+            return;
+        }
         match (document.entry.declare)(spec, &document.form.spec, &setting) {
             Ok(declaration) => {
-                let named: Vec<&Node> = match document.entry.kind.name() {
-                    app::KIND => {
-                        let paths = attached::of(spec, &document.source.file);
-                        paths.iter().filter_map(|path| root.named.get(path.as_str())).collect()
-                    }
-                    _ => Vec::new(),
-                };
+                let named: Vec<&Node> = named.iter().filter_map(|path| root.named.get(path.as_str())).collect();
                 self.candidates.extend(Candidate::all(document, environment, &named, declaration));
             }
             Err(problems) => self.problems.extend(problems.into_iter().map(|problem| Problem {

@@ -3,12 +3,12 @@
 //! Decides what every document says, as far as that can be told without the others. Never accepts or rejects: that takes
 //! all roots together, and `resolve` does it. The engine and the commands call [`read_root`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::attached;
+use super::attached::{self, Role};
 use super::draft::{Draft, locate};
 use super::envelope::{self, Envelope, ManifestKind, Owner};
 use super::environment;
@@ -44,6 +44,10 @@ pub struct Parsed {
     pub(super) broken: Vec<Mention>,
     /// Files that manifests name, by their paths below the root: they are no manifests themselves.
     pub(super) named: BTreeMap<Arc<str>, Node>,
+    /// Those of them that cannot be read.
+    pub(super) unparsed: BTreeSet<Arc<str>>,
+    /// Files of which no line is shown: they give values of variables, or nobody knows what they are.
+    hidden: BTreeSet<Arc<str>>,
     /// Whether a file is no YAML, so that nobody knows what it declares.
     pub(super) unreadable: bool,
 }
@@ -131,7 +135,7 @@ pub struct Rejected {
     pub digest: Option<Arc<str>>,
     /// Everything that is wrong with it.
     pub problems: Vec<Problem>,
-    /// Its files, so that problems can be shown with their lines.
+    /// Its files, so that problems can be shown with their lines: those of which lines may be shown.
     pub files: Vec<SourceFile>,
     /// Whether it is sound by itself, and refused only because it needs something of a root that is not.
     pub waits: bool,
@@ -205,16 +209,27 @@ impl Parsed {
             resources: Vec::new(),
             broken: Vec::new(),
             named: BTreeMap::new(),
+            unparsed: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             unreadable: false,
         };
         let read: Vec<_> = source.files.iter().map(|file| (file, parse::parse(file))).collect();
         let named = attached::named(&read);
         for (file, read) in read {
             let path: Arc<str> = file.path.as_str().into();
-            if named.contains(&*path) {
+            let role = named.get(&*path);
+            let hidden = role.map_or(!attached::is_own(file), |role| *role == Role::Vars);
+            if hidden {
+                parsed.hidden.insert(path.clone());
+            }
+            let hushed = |problems| if hidden { attached::hushed(problems) } else { problems };
+            if role.is_some() {
                 match attached::content(file) {
                     Ok(node) => drop(parsed.named.insert(path, node)),
-                    Err(problems) => parsed.problems.extend(problems),
+                    Err(problems) => {
+                        parsed.problems.extend(hushed(problems));
+                        parsed.unparsed.insert(path);
+                    }
                 }
                 continue;
             }
@@ -225,7 +240,7 @@ impl Parsed {
                     }
                 }),
                 Err(problems) => {
-                    parsed.problems.extend(problems);
+                    parsed.problems.extend(hushed(problems));
                     parsed.unreadable = true;
                 }
             }
@@ -245,6 +260,11 @@ impl Parsed {
     /// How many resources its documents declare.
     pub fn resource_count(&self) -> usize {
         self.resources.len()
+    }
+
+    /// Its files, as far as their lines may be shown.
+    pub(super) fn shown(&self) -> Vec<SourceFile> {
+        self.files.iter().filter(|file| !self.hidden.contains(file.path.as_str())).cloned().collect()
     }
 
     /// Whether nothing is wrong with any of its documents by itself.

@@ -18,6 +18,7 @@ pub mod load;
 mod ownership;
 pub mod parse;
 pub mod problem;
+pub mod reach;
 pub mod resolve;
 mod rules;
 pub mod schema;

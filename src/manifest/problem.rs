@@ -20,6 +20,8 @@ const WIDTH: usize = 200;
 const HALF: usize = WIDTH / 2;
 /// So many characters of a foreign word are repeated in a message.
 const WORD: usize = 60;
+/// How a message begins whose subject is the file.
+const OF_THE_FILE: [&str; 5] = ["is ", "was ", "does ", "lies ", "cannot "];
 /// Words longer than this are no misspelling of anything.
 const LONGEST_MISSPELLING: usize = 256;
 
@@ -106,7 +108,9 @@ fn show(problem: &Problem, source: Option<&str>, colour: bool, out: &mut String)
     let arrow = if colour { AnsiColor::BrightBlue.on_default().bold() } else { Style::new() };
     let file = visible(&problem.file);
 
-    let title = Group::with_title(Level::ERROR.primary_title(visible(&problem.message)));
+    let is_of_the_file = problem.place.is_none() && OF_THE_FILE.iter().any(|verb| problem.message.starts_with(verb));
+    let subject = if is_of_the_file { format!("{file} ") } else { String::new() };
+    let title = Group::with_title(Level::ERROR.primary_title(subject + &visible(&problem.message)));
     let _ = writeln!(out, "{}", renderer.render(&[title]));
     match problem.place {
         None => {
@@ -253,6 +257,13 @@ mod tests {
         assert!(shown.contains("2 |   desiredCoutn: 2"), "{shown}");
         assert!(shown.contains("^^^^^^^^^^^^"), "{shown}");
         assert!(shown.contains("help: did you mean `desiredCount`?"), "{shown}");
+    }
+
+    #[test]
+    fn a_problem_of_a_whole_file_names_it_in_its_sentence() {
+        let shown = |message: &str| render(&[Problem::of_file("a.yaml", message)], &|_: &str| None, false);
+        assert!(shown("is a link to /etc/hostname").starts_with("error: a.yaml is a link to /etc/hostname\n"));
+        assert!(shown("no manifests below x").starts_with("error: no manifests below x\n"));
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn resolve(roots: &[Arc<Parsed>], redactor: &Redactor, now: Timestamp) -> Re
         if judged.problems.is_empty() {
             candidates.extend(judged.candidates);
         } else {
-            let refusal = Rejected::new(&root.root, Some(root.digest.clone()), judged.problems, &root.files);
+            let refusal = Rejected::new(&root.root, Some(root.digest.clone()), judged.problems, &root.shown());
             rejected.push(Rejected { waits: waiting.contains(&index), ..refusal });
         }
     }

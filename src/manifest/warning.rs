@@ -1,5 +1,5 @@
-//! What is allowed but probably not meant: shared accounts, imports that nobody has reviewed, and Ignores that have
-//! ended or match nothing.
+//! What is allowed but probably not meant: shared accounts, imports that nobody has reviewed, fields that are left open,
+//! and Ignores that have ended or match nothing.
 //!
 //! Decides nothing but what a person is told; a warning never rejects a root. `resolve` calls it.
 
@@ -21,6 +21,9 @@ use crate::kinds::{
     app, buildpacks, dns_record, ecs_service, health_check, http_probe, load_balancer, service_binding,
     service_instance, table_item, target_group,
 };
+
+/// So many fields of a document are named that are left open.
+const NAMED: usize = 8;
 
 /// What is allowed but probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +52,7 @@ impl fmt::Display for Warning {
 pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let mut classes: BTreeMap<Arc<str>, (Class, Arc<str>)> = BTreeMap::new();
+    let left_open = left_open(desired);
     for root in accepted {
         let mut warn = |problem: Problem| warnings.push(Warning { root: root.root.clone(), problem });
         root.warnings.iter().cloned().for_each(&mut warn);
@@ -90,6 +94,17 @@ pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) 
             }
         }
         unreviewed(root).into_iter().for_each(&mut warn);
+        for document in &root.resources {
+            let source = &document.source;
+            let declared = left_open.get(&(&*source.file, source.line)).map(Vec::as_slice).unwrap_or_default();
+            // Files of two roots may have one name.
+            let declared = declared.iter().filter(|declared| Arc::ptr_eq(&declared.source.file, &source.file));
+            if let Some(message) = not_compared(declared.copied()) {
+                let place = locate(&document.document, document.place, &["spec", "vars"]);
+                let hint = "give variables in a file that `vars` names, and quote what looks like a number";
+                warn(Problem::at(&*source.file, place, message).hint(hint));
+            }
+        }
         for document in &root.ignores {
             let mut told = |message: String, hint: &str| {
                 warn(Problem::at(&*document.file, document.place, message).hint(hint));
@@ -107,6 +122,40 @@ pub(super) fn warnings(accepted: &[&Parsed], desired: &Desired, now: Timestamp) 
         }
     }
     warnings
+}
+
+/// What leaves fields open, by where it is declared.
+fn left_open(desired: &Desired) -> BTreeMap<(&str, u32), Vec<&Declared>> {
+    let mut found: BTreeMap<(&str, u32), Vec<&Declared>> = BTreeMap::new();
+    for declared in desired.resources.iter().filter(|declared| !declared.not_compared.is_empty()) {
+        found.entry((&*declared.source.file, declared.source.line)).or_default().push(declared);
+    }
+    found
+}
+
+/// What is not compared of one document's resources: the fields, and why, each reason once.
+fn not_compared<'a>(declared: impl Iterator<Item = &'a Declared>) -> Option<String> {
+    let declared: Vec<&Declared> = declared.collect();
+    let names: BTreeSet<&str> = declared.iter().map(|declared| &*declared.name).collect();
+    let mut reasons: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for one in &declared {
+        for (path, why) in one.left_open() {
+            let field = if names.len() > 1 { format!("{path} of {}", one.name) } else { path.to_owned() };
+            reasons.entry(why).or_default().insert(field);
+        }
+    }
+    let reasons: Vec<String> = reasons
+        .into_iter()
+        .map(|(why, fields)| {
+            let named: Vec<&str> = fields.iter().take(NAMED).map(String::as_str).collect();
+            let more = match fields.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{}{more}: {why}", named.join(", "))
+        })
+        .collect();
+    (!reasons.is_empty()).then(|| format!("not compared: {}", reasons.join("; ")))
 }
 
 /// The imports of a root that nobody has reviewed, in one warning at the first of them: an import is many files.
@@ -158,5 +207,60 @@ fn living_in(scope: ScopeKind) -> &'static [&'static str] {
         ScopeKind::HttpProbe => &[http_probe::KIND],
         ScopeKind::LoadBalancers => &[load_balancer::KIND, target_group::KIND],
         ScopeKind::Table => &[table_item::KIND],
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::resolve::resolve;
+    use super::super::source::{Source, SourceFile};
+    use super::*;
+    use crate::core::redact::Redactor;
+
+    const ROOT: &str = "apiVersion: moored.dev/v1
+kind: Environment
+metadata: {name: production}
+spec:
+  class: production
+  cloudFoundry:
+    api: https://api.example.com
+    organizations: {gds: {}}
+    auth: {clientId: a, clientSecretFile: /b}
+---
+apiVersion: moored.dev/v1
+kind: App
+metadata: {name: web, environments: [production]}
+spec:
+  space: prod
+  application: {memory: ((mem)), disk_quota: ((mem)), env: {A: 1.0, B: b}}
+---
+apiVersion: moored.dev/v1
+kind: App
+metadata: {name: all, environments: [production]}
+spec: {space: prod, manifest: cf.yml}
+";
+
+    #[test]
+    fn what_a_document_leaves_open_is_told_once_with_the_reason() {
+        let manifest = "applications: [{name: one, memory: ((mem))}, {name: two, memory: ((mem)), instances: 2}]\n";
+        let files = [("a.yaml", ROOT), ("cf.yml", manifest)];
+        let files = files.map(|(path, text)| SourceFile { path: path.to_owned(), text: Arc::from(text) }).to_vec();
+        let source = Source { root: PathBuf::from("root"), files, digest: String::new() };
+        let parsed = Arc::new(Parsed::of(&source, None));
+        let resolved = resolve(&[parsed], &Redactor::new(&[7; 32]), Timestamp::UNIX_EPOCH);
+        assert!(resolved.rejected.is_empty());
+        let told: Vec<String> = resolved.warnings.iter().map(|warning| warning.problem.message.clone()).collect();
+        let yaml = "the cf CLI and the API write this value differently: put it in quotes";
+        assert_eq!(
+            told,
+            [
+                format!("not compared: disk_quota, memory: no vars file has ((mem)); env.A: {yaml}"),
+                "not compared: memory of one, memory of two: no vars file has ((mem))".to_owned(),
+            ]
+        );
+        assert_eq!(resolved.warnings[0].problem.place.map(|place| place.line), Some(14));
     }
 }

@@ -80,7 +80,10 @@ async fn a_wrong_order_is_one_change_told_as_a_move() {
     stage.pass().await;
     assert_eq!(stage.open(), only("production Buildpacks/buildpacks changed"));
     let found = stage.finding("Buildpacks", "buildpacks", Drift::Changed);
-    assert_eq!(&*found.message, "nodejs_buildpack is at 1, declared at 3, after ruby_buildpack");
+    assert_eq!(
+        &*found.message,
+        "nodejs_buildpack is tried 1st of the declared ones, declared 3rd, after ruby_buildpack"
+    );
     assert_eq!((found.fields.len(), found.severity), (1, Severity::Warning));
 }
 

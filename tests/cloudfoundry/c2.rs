@@ -42,6 +42,8 @@ async fn two_lost_bindings_are_in_sync_only_when_both_are_back_and_the_processes
     let mut stage = Stage::settled("c2").await;
     lose_both(&stage);
     stage.pass().await;
+    assert_eq!(stage.proven(), set(&[LATENT]), "they may be put back within the minute");
+    stage.pass().await;
     assert_eq!(stage.proven(), set(&[LATENT, DB, QUEUE]));
     assert_eq!((stage.verdict("api"), stage.production()), (Verdict::Partial, Verdict::Partial));
     assert_eq!(stage.finding("ServiceBinding", "api/db", Drift::Missing).severity, Severity::Critical);

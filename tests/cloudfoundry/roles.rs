@@ -112,13 +112,13 @@ async fn two_environments_with_two_clients_on_one_foundation_do_not_disturb_each
     stage.cf(|cf, now| cf.delete_app(&demo, now));
     let site = stage.app("site");
     stage.cf(|cf, now| cf.stop(&site, now));
-    stage.passes(2).await;
+    stage.passes(3).await;
     let blind: Vec<String> = stage.unknown().into_keys().collect();
     assert_eq!(blind, ["staging App/demo"]);
     assert_eq!(stage.open(), BTreeSet::from(["production App/site degraded".to_owned()]), "production sees on");
 
     stage.cf(|cf, _| cf.set_role("auditor", Role::GlobalAuditor));
-    stage.passes(2).await;
+    stage.passes(3).await;
     assert_eq!(stage.losses(), BTreeSet::from(["staging App/demo missing".to_owned()]));
 }
 

@@ -70,6 +70,8 @@ async fn an_app_that_somebody_stopped_does_not_work() {
     let app = stage.app("site");
     stage.cf(|cf, now| cf.stop(&app, now));
     stage.pass().await;
+    assert!(stage.open().is_empty() && stage.converging().contains("App/site"), "a push stops and starts it");
+    stage.passes(2).await;
     assert_eq!(stage.message("App", "site", Drift::Degraded), "it is stopped");
     stage.cf(|cf, now| cf.start(&app, now));
     stage.is_back(&BTreeSet::new(), "an app that was stopped").await;

@@ -90,7 +90,7 @@ async fn f15_while_nobody_can_sign_in_everything_is_unknown_and_one_pass_later_n
     let mut stage = Stage::settled("f15-uaa").await;
     let app = stage.app("site");
     stage.cf(|cf, now| cf.stop(&app, now));
-    stage.pass().await;
+    stage.passes(3).await;
     let open = stage.open();
     assert_eq!(open.len(), 1);
     stage.plague("/login", Effect::Status(503));

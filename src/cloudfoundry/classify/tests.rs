@@ -9,6 +9,7 @@ fn answer(status: u16, content_type: &str, body: &str) -> Answer {
         location: None,
         retry_after: None,
         limit: Default::default(),
+        date: None,
         warnings: Vec::new(),
         body: body.as_bytes().to_vec(),
     }

@@ -5,7 +5,7 @@
 //! wait. A secret that was refused is not tried again for a while, unless the file has changed.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
@@ -117,6 +117,8 @@ impl Session {
             self.failed(TOKEN, classify::unreadable(&answer, Some(said)))
         })?;
         let token = Arc::new(granted.token);
+        // Before anybody can ask with it.
+        self.grants.fetch_add(1, Ordering::SeqCst);
         let mut state = self.state();
         state.token = Some(token.clone());
         state.refresh = granted.refresh;

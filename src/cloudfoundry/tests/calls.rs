@@ -197,3 +197,38 @@ async fn nobody_at_the_address_is_a_matter_of_the_network() {
     assert_eq!(failure.reason, Reason::Network);
     assert_eq!(platform.counted("GET /"), BTreeMap::from([("network", 2)]));
 }
+
+#[tokio::test]
+async fn the_platform_tells_by_how_much_its_clock_is_ahead() {
+    let platform = Platform::answering(|asked| {
+        (asked.path == "/v3/organizations").then(|| {
+            let date = if asked.nth == 0 { "Thu, 01 Jan 1970 00:01:30 GMT" } else { "Thu, 01 Jan 1970 00:01:28 GMT" };
+            page(asked, &[], 0, None).insert_header("date", date)
+        })
+    })
+    .await;
+    let context = platform.context(&platform.foundation()).await;
+    assert_eq!(context.clock_skew(), None);
+    assert_eq!(context.platform_time(Timestamp::UNIX_EPOCH), Timestamp::UNIX_EPOCH, "as far as is known");
+    for _ in 0..2 {
+        context.list::<Organization>(&ORGANIZATIONS, &[]).await.unwrap();
+    }
+    assert_eq!(context.clock_skew(), Some(jiff::SignedDuration::from_secs(90)), "by the answer that came soonest");
+    assert_eq!(context.platform_time(Timestamp::UNIX_EPOCH).as_second(), 90);
+}
+
+#[tokio::test]
+async fn a_session_counts_how_often_it_has_signed_in_and_knows_what_is_pinned() {
+    let platform = Platform::answering(|_| None).await;
+    let mut foundation = platform.foundation();
+    foundation.organizations.insert("GDS".into(), Some("o-1".into()));
+    let context = platform.context(&foundation).await;
+    assert_eq!(context.session.pinned("gds").map(|guid| &**guid), Some("o-1"));
+    assert_eq!((context.session.pinned("other"), context.session.grants()), (None, 0));
+    context.sign_in().await.unwrap();
+    context.sign_in().await.unwrap();
+    assert_eq!(context.session.grants(), 1);
+    platform.sessions.forget(&foundation).await;
+    context.sign_in().await.unwrap();
+    assert_eq!(context.session.grants(), 2);
+}

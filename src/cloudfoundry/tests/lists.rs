@@ -1,9 +1,9 @@
 //! Lists of several pages, and what can go wrong between two of them.
 
-use super::super::allow_list::{BUILDPACKS, ORGANIZATIONS, SPACES};
+use super::super::allow_list::{AUDIT_EVENTS, BUILDPACKS, ORGANIZATIONS, SPACES};
 use super::super::pages::Listed;
 use super::super::read::CallFailure;
-use super::super::types::{Buildpack, Organization, Space};
+use super::super::types::{AuditEvent, Buildpack, Organization, Space};
 use super::*;
 use crate::core::observation::Reason;
 
@@ -152,4 +152,35 @@ async fn half_a_thing_is_malformed_and_the_part_is_named() {
     let failure = listed(&platform).await.unwrap_err().failure;
     assert_eq!(failure.reason, Reason::Malformed);
     assert!(failure.detail.contains("resources[0]: missing field `name`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_log_that_grows_while_it_is_read_is_whole_and_tells_each_event_once() {
+    let platform = Platform::answering(|asked| {
+        if asked.path != "/v3/audit_events" {
+            return None;
+        }
+        let second = asked.query.contains("&page=2");
+        let guids: &[&str] = if second { &["b", "c", "d"] } else { &["a", "b"] };
+        let total = if second { 4 } else { 3 };
+        let event =
+            |guid: &&str| json!({ "guid": guid, "type": "audit.app.start", "created_at": "2026-11-20T10:00:00Z" });
+        let events: Vec<Value> = guids.iter().map(event).collect();
+        let next = (!second).then(|| json!({ "href": format!("{}{}?page=2", asked.base, asked.path) }));
+        Some(ok(json!({ "pagination": { "total_results": total, "next": next }, "resources": events })))
+    })
+    .await;
+    let context = platform.context(&platform.foundation()).await;
+    let listed = context.list::<AuditEvent>(&AUDIT_EVENTS, &[]).await.unwrap();
+    assert_eq!(listed.items.iter().map(|event| &*event.guid).collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+    assert_eq!(platform.asked().await.len(), 2 + 2, "not read again");
+}
+
+#[tokio::test]
+async fn a_list_that_would_take_all_memory_is_incomplete_and_read_no_further() {
+    let platform = paged(|asked, _| Some(page(asked, &["a"], 200_001, Some(2)))).await;
+    let failure = listed(&platform).await.unwrap_err().failure;
+    assert_eq!(failure.reason, Reason::Incomplete);
+    assert!(failure.detail.contains("200001 things"), "{failure}");
+    assert_eq!(platform.asked().await.len(), 2 + 1);
 }

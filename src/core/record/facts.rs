@@ -23,6 +23,9 @@ use crate::core::value::{Fact, Value};
 use crate::kinds::ecs_service::live::REGISTERED;
 use crate::kinds::{detail, table_item};
 
+/// When an app was restarted last.
+const RESTARTED: &str = "runtime.restartedAt";
+
 /// The path of the physical identity among the facts: a thing of the same name may be another one.
 pub const ID: &str = "id";
 
@@ -156,7 +159,8 @@ fn lineage(path: &str) -> impl Iterator<Item = &str> {
 fn is_recorded(kind: &str, path: &str) -> bool {
     match kind {
         table_item::KIND => path.starts_with("attributes."),
-        _ => path != REGISTERED && !path.starts_with(detail::RUNTIME),
+        // That an app was restarted, and when, is asked first in every incident.
+        _ => path != REGISTERED && (!path.starts_with(detail::RUNTIME) || path == RESTARTED),
     }
 }
 

@@ -154,6 +154,14 @@ impl Stage {
         self.observations.insert(scope, observation);
     }
 
+    /// The last reading of a scope notes this as well.
+    pub fn see(&mut self, scope: &ScopeKey, note: &str) {
+        let observation = self.observations.get_mut(scope).unwrap();
+        let reading = Arc::make_mut(observation.reading.as_mut().unwrap());
+        reading.notes.insert(note.into(), "guid".into());
+        self.last = None;
+    }
+
     /// The cluster says that these services are INACTIVE.
     pub fn services(&mut self, second: i64, alive: Vec<Live>, inactive: &[(&str, &str)]) {
         self.observe(cluster(), second, alive);

@@ -92,6 +92,12 @@ fn every_kind_of_thing_in_a_space_may_be_a_stranger() {
     things.push(live("ServiceBinding", "prod/api/queue", "b1"));
     stage.observe(organization(), 0, things);
     stage.at(1);
+    assert_eq!(stage.findings(), Vec::<String>::new(), "a space that is not visible shows nothing");
+    stage.see(&organization(), "space:prod");
+    stage.at(2);
+    assert_eq!(stage.findings(), Vec::<String>::new(), "what is new may be the middle of a push");
+    stage.see(&organization(), "space:prod");
+    stage.at(70);
     let mut unexpected = stage.findings();
     unexpected.retain(|line| line.starts_with("unexpected"));
     assert_eq!(

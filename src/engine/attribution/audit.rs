@@ -12,11 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use crate::core::identity::{ObjectKey, ScopeKey};
 use crate::core::observation::{Deed, Reading};
 use crate::core::record::{Attributed, Attribution, Change, What};
-use crate::kinds::buildpacks;
+use crate::kinds::{app, buildpacks};
 
 /// How long a change waits for its event: events are written with the change, but a reading may
-/// have begun just before.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// have begun just before, and one may fail.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(3);
+/// The fact that an app was restarted.
+const RESTARTED: &str = "runtime.restartedAt";
 /// How long events are kept.
 const KEPT: SignedDuration = SignedDuration::from_mins(45);
 /// Stamps are whole seconds, and clocks differ a little.
@@ -71,6 +73,9 @@ fn said<'a>(
     reading: &Reading,
     now: Timestamp,
 ) -> Option<Attributed> {
+    if is_consequence(change) {
+        return Some(Attributed::NotVisible("a consequence: see the change of its binding".into()));
+    }
     let from = change.after.unwrap_or(change.at).saturating_sub(SKEW).unwrap_or(change.at);
     let until = change.at.saturating_add(SKEW).unwrap_or(change.at);
     let about: Vec<&Deed> =
@@ -102,32 +107,52 @@ fn said<'a>(
 /// Whether a deed is about the changed thing. An order of buildpacks has no guid: whatever was done
 /// to any of them may have changed it.
 fn is_about(change: &Change, deed: &Deed) -> bool {
-    let order = buildpacks::is_order(&ObjectKey::new(buildpacks::KIND, &change.key));
-    *deed.target == *change.object
-        || (&*change.kind == buildpacks::KIND && order && deed.action.starts_with("audit.buildpack."))
+    let is_order =
+        || &*change.kind == buildpacks::KIND && buildpacks::is_order(&ObjectKey::new(buildpacks::KIND, &change.key));
+    *deed.target == *change.object || (deed.action.starts_with("audit.buildpack.") && is_order())
 }
 
-/// How well an action explains what happened: 0 not at all.
-fn fits(change: &Change, action: &str) -> u8 {
-    let is_service = |path: &str| path == "services" || path.starts_with("services.");
-    let services = !change.fields.is_empty() && change.fields.iter().all(|field| is_service(&field.path));
-    if services && action.starts_with("audit.app.") {
-        // Bindings have events of their own.
-        return 0;
-    }
-    if buildpacks::is_order(&ObjectKey::new(buildpacks::KIND, &change.key)) && &*change.kind == buildpacks::KIND {
-        return 1;
-    }
+/// How much of a change an action explains: 0 nothing.
+fn fits(change: &Change, action: &str) -> usize {
     let verb = action.rsplit('.').next().unwrap_or(action);
     let deletes = matches!(verb, "delete" | "delete-request" | "start_delete");
     let creates = matches!(verb, "create" | "start_create");
     match change.what {
-        What::Gone => 3 * u8::from(deletes),
-        What::Appeared => 3 * u8::from(creates),
-        What::Changed if deletes => 0,
-        What::Changed if creates => 1,
-        What::Changed => 2,
+        What::Gone => usize::from(deletes),
+        What::Appeared => usize::from(creates),
+        What::Changed if &*change.kind != app::KIND => 1 + usize::from(!creates),
+        What::Changed => change.fields.iter().filter(|field| can_change(action, &field.path)).count(),
     }
+}
+
+/// Whether an action on an app can change this fact of it (CC `app/repositories/event_types.rb`, and
+/// what the actions of that name do).
+fn can_change(action: &str, path: &str) -> bool {
+    let is = |top: &str| path == top || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('.'));
+    let ends = |words: &[&str]| words.iter().any(|word| path.ends_with(word));
+    match action.strip_prefix("audit.app.").unwrap_or_default() {
+        "process.scale" => is("processes") && ends(&[".instances", ".memory", ".disk", ".logRate"]),
+        "process.update" | "process.create" | "process.delete" => is("processes"),
+        "start" => is("state") || is(RESTARTED),
+        "stop" => is("state"),
+        "restart" => is(RESTARTED),
+        "restage" | "build.create" | "droplet.mapped" | "droplet.create" | "deployment.create" | "revision.create" => {
+            is("droplet") || is("restage") || is(RESTARTED)
+        }
+        "map-route" | "unmap-route" => path.starts_with("route"),
+        "update" => !is("services") && !path.starts_with("route") && !is(RESTARTED),
+        "apply_manifest" => !is("services") && !is("state") && !is(RESTARTED),
+        _ => false,
+    }
+}
+
+/// Whether all that changed follows from what has events of its own: the bindings of an app.
+fn is_consequence(change: &Change) -> bool {
+    let follows = |path: &str| path == "services" || path.starts_with("services.");
+    change.what == What::Changed
+        && &*change.kind == app::KIND
+        && !change.fields.is_empty()
+        && change.fields.iter().all(|field| follows(&field.path))
 }
 
 fn is_too_old(reading: &Reading) -> bool {
@@ -210,6 +235,19 @@ mod tests {
         let deeds = vec![deed("audit.service_binding.delete", 60), other];
         let said = settled(change(What::Gone, "ServiceBinding"), deeds, "3.220.0", 101);
         assert_eq!(event(said), "one of ada, bob did it: each acted on it in that time");
+    }
+
+    #[test]
+    fn a_restart_is_no_reason_for_a_count_and_neither_is_a_stop() {
+        let field =
+            |path: &str| crate::core::record::FieldChange { path: path.into(), before: 1.into(), after: 5.into() };
+        let scaled = Change { fields: vec![field("processes.worker.instances")], ..change(What::Changed, "App") };
+        let deeds =
+            vec![deed("audit.app.process.scale", 60), deed("audit.app.restart", 61), deed("audit.app.stop", 62)];
+        assert_eq!(event(settled(scaled, deeds, "3.220.0", 101)), "ada audit.app.process.scale");
+        let unbound = Change { fields: vec![field("services")], ..change(What::Changed, "App") };
+        let said = settled(unbound, vec![deed("audit.app.update", 60)], "3.220.0", 101);
+        assert_eq!(event(said), "a consequence: see the change of its binding");
     }
 
     #[test]

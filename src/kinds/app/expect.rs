@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::KIND;
+use super::live::without_secret_query;
 use super::v1::{Application, Check, Process, Route, Sidecar};
 use crate::core::redact::Redactor;
 use crate::core::value::{Expect, Path, Value};
@@ -128,7 +129,8 @@ impl Wanted<'_> {
 
     fn check(&mut self, path: &str, check: &Check) {
         self.is(format!("{path}.type"), check.kind);
-        self.is(format!("{path}.endpoint"), check.endpoint.as_deref());
+        let endpoint = check.endpoint.as_deref().map(without_secret_query);
+        self.is(format!("{path}.endpoint"), endpoint.as_deref());
         self.is(format!("{path}.invocationTimeout"), check.invocation_timeout);
         self.is(format!("{path}.interval"), check.interval);
     }

@@ -158,10 +158,11 @@ fn put_process(fields: &Fields, process: &str, spec: &mut Spec, left_out: &mut L
     for (name, check) in [("health-check", "healthCheck"), ("readiness-health-check", "readiness")] {
         let at = |field: &str| at(&format!("{check}.{field}"));
         spec.put(&format!("{name}-type"), one_of(fields, &at("type"), &CHECKS));
-        let endpoint = fields.value(&at("endpoint")).and_then(Value::as_text);
+        let is_http = fields.value(&at("type")).and_then(Value::as_text) == Some("http");
+        let endpoint = fields.value(&at("endpoint")).and_then(Value::as_text).filter(|_| is_http);
         if endpoint.is_some_and(has_secret_query) {
             left_out.suspicious.push(format!("{name}-http-endpoint of {process} (for what stands in its query)"));
-        } else {
+        } else if is_http {
             spec.put(&format!("{name}-http-endpoint"), said(fields, &at("endpoint")));
         }
         spec.put(&format!("{name}-invocation-timeout"), number(fields, &at("invocationTimeout"), 1..=i64::MAX));
@@ -325,6 +326,7 @@ applications:
             app.buildpacks = vec!["ruby_buildpack".to_owned(), "https://***:***@git.example.com/x".to_owned()];
             app.annotations.insert("contact".to_owned(), "on call: 12:30".to_owned());
             app.processes[0].log_rate = Some(16_384);
+            app.processes[0].health_check.check_type = Some("http".to_owned());
             app.processes[0].health_check.endpoint = Some("/health?deep=no".to_owned());
         });
         let imported = imported(&live).unwrap();
@@ -383,7 +385,7 @@ applications:
     #[test]
     fn what_a_manifest_would_say_of_something_else_is_not_said() {
         let refused = |change: fn(&mut Observed)| imported(&app(change)).unwrap_err();
-        assert!(refused(|app| app.routes[0].url = "API.example.com".to_owned()).contains("route"));
+        assert!(refused(|app| app.routes[0].url = "api example.com".to_owned()).contains("route"));
         assert!(refused(|app| app.services.extend(["((db))".to_owned()])).contains("variable"));
         let annotated = imported(&app(|app| drop(app.annotations.insert("api-token".to_owned(), "x".to_owned()))));
         assert_eq!(annotated.unwrap().suspicious, ["metadata.annotations.api-token"]);

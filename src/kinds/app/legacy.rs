@@ -8,7 +8,7 @@
 use super::v1;
 use super::v1::sheet::{Notes, is_null, truth, underscored};
 use super::vars;
-use crate::manifest::problem::{Place, shorten, suggest};
+use crate::manifest::problem::{Place, suggest};
 use crate::manifest::tree::{Data, Key, Node, Scalar};
 
 /// Attributes that version 1 has no longer.
@@ -40,9 +40,9 @@ pub fn applications(document: &Node, notes: &mut Notes<'_>) -> Vec<Node> {
             return vec![converted(common, document.place, notes)];
         }
         None => {
-            let mut names = entries.iter().map(|(key, _)| key.name.as_str());
-            let hint = match names.find(|name| suggest(name, ["applications"]).is_some()) {
-                Some(meant) => format!("is `{}` meant to be `applications`?", shorten(meant)),
+            let mut keys = entries.iter().map(|(key, _)| key);
+            let hint = match keys.find(|key| suggest(&key.name, ["applications"]).is_some()) {
+                Some(meant) => format!("is `{}` meant to be `applications`?", notes.told(meant.place, &meant.name)),
                 None => "is it a Cloud Foundry manifest?".to_owned(),
             };
             notes.problem(document.place, "the manifest has no `applications`", hint);
@@ -50,6 +50,19 @@ pub fn applications(document: &Node, notes: &mut Notes<'_>) -> Vec<Node> {
         }
     };
     own.iter().map(|node| application(node, &common, versioned, notes)).collect()
+}
+
+/// The one application that moored's own manifest describes, as version 1 writes it; `name` is its name
+/// where it has none of its own.
+pub fn described(node: &Node, name: &str, notes: &mut Notes<'_>) -> Node {
+    let Data::Map(fields) = &node.data else { return node.clone() };
+    let mut fields = fields.clone();
+    if !fields.iter().any(|(key, _)| key.name == "name") {
+        let scalar = Scalar { raw: name.to_owned(), plain: false };
+        let key = Key { place: node.place, name: "name".to_owned() };
+        fields.push((key, Node { place: node.place, data: Data::Scalar(scalar) }));
+    }
+    converted(fields, node.place, notes)
 }
 
 /// Whether it says that it is of version 1; `None` of another.
@@ -78,7 +91,7 @@ fn is_common(key: &Key, value: &Node, versioned: bool, notes: &mut Notes<'_>) ->
         && single
         && let Some(meant) = suggest(&key.name, attributes.iter().copied())
     {
-        let message = format!("unknown attribute `{}`", shorten(&key.name));
+        let message = format!("unknown attribute `{}`", notes.told(key.place, &key.name));
         notes.problem(key.place, message, format!("did you mean `{meant}`?"));
     }
     known && !versioned
@@ -173,13 +186,15 @@ fn routes(routing: &[(Key, Node)], kept: &[(Key, Node)], notes: &mut Notes<'_>) 
     if domains.is_empty() {
         let written = field(routing, "host").is_some() || field(routing, "hosts").is_some();
         if let Some((host, place)) = hosts.first().filter(|_| written) {
-            let message = format!("which domain is the host `{}` in?", shorten(host));
+            let message = format!("which domain is the host `{}` in?", notes.told(*place, host));
             notes.problem(*place, message, "add `domain:`, or write `routes:` with `- route: host.domain`");
         }
         return None;
     }
     let both = hosts.iter().flat_map(|host| domains.iter().map(move |domain| (host, domain)));
-    let routes = both.map(|((host, place), (domain, _))| {
+    let routes = both.map(|((host, at), (domain, beside))| {
+        // Of the two, the place of one that a vars file gives: messages keep to what is written there.
+        let place = if notes.is_filled(*beside) { beside } else { at };
         let text = if host.is_empty() { domain.clone() } else { format!("{host}.{domain}") };
         let route = Node { place: *place, data: Data::Scalar(Scalar { raw: text, plain: false }) };
         Node { place: *place, data: Data::Map(vec![(Key { place: *place, name: "route".to_owned() }, route)]) }

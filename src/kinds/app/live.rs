@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::KIND;
 use super::manifest::{self, Manifest};
-use super::restage;
+use super::{KIND, handover, restage};
 use crate::core::identity::ObjectKey;
 use crate::core::observation::Live;
 use crate::core::value::{Fact, Fields, Value};
 use crate::kinds::detail;
+use crate::kinds::importing::{has_secret_query, tells_secret};
 
 pub use super::restage::{Buildpack, Platform, Stack};
 
-/// Parts of a thing by name, remembered with the times of their changes. A reader that could not
-/// tell a part this time repeats what it said last, so that a gap never reads as a change.
+/// Parts of a thing by name, remembered with the times of their changes. Only what was told this very
+/// time: a part that is not here is as it was.
 pub type Marks = BTreeMap<Arc<str>, Arc<str>>;
 
 /// One app, free of any client.
@@ -86,12 +86,17 @@ pub struct Process {
     pub user: Option<String>,
     /// Another one for everything that is handed to the containers.
     pub version: Option<Arc<str>>,
+    /// The revision of the app that it runs, where the platform keeps them: its variables and command
+    /// are that one's.
+    pub revision: Option<Arc<str>>,
     /// Whether it is alive.
     pub health_check: Check,
     /// Whether it takes requests.
     pub readiness: Check,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+    /// When anything of it was last changed.
+    pub updated_at: Option<Timestamp>,
     /// Its instances as they are, or why that is not known; none need be asked for where none
     /// should run.
     pub states: Result<Vec<Instance>, Fact>,
@@ -117,7 +122,8 @@ pub struct Check {
 pub struct Instance {
     /// `RUNNING`, `CRASHED`, `STARTING`, `STOPPING` or `DOWN`.
     pub state: String,
-    /// Since when: the end of the call that told, less the age that it told. So never too early.
+    /// Since when, by the platform's clock: the end of the call that told, less the age that it told.
+    /// So never too early.
     pub since: Option<Timestamp>,
 }
 
@@ -152,6 +158,8 @@ pub struct Deployment {
     pub guid: Arc<str>,
     /// When it began.
     pub created_at: Timestamp,
+    /// When it last got on: an instance became healthy, or its status changed.
+    pub progressed_at: Option<Timestamp>,
     /// Such as `DEPLOYING` or `PAUSED`.
     pub reason: Option<String>,
 }
@@ -168,6 +176,9 @@ pub fn live(observed: &Observed, platform: &Platform) -> (Live, Marks) {
     put_app(observed, &mut fields);
     put_routes(&observed.routes, &mut fields);
     let mut marks = Marks::new();
+    let handed = handover::at(observed);
+    fields.set_some("runtime.handedAt", handed.map(moment));
+    put_mark(observed, handover::mark(observed.updated_at, handed), "handed", &mut marks);
     let mut processes: BTreeMap<&str, Vec<&Process>> = BTreeMap::new();
     for process in &observed.processes {
         processes.entry(&process.process_type).or_default().push(process);
@@ -178,6 +189,11 @@ pub fn live(observed: &Observed, platform: &Platform) -> (Live, Marks) {
         put_process(newest, &mut fields);
         put_instances(process_type, all, &mut fields);
         put_marks(newest, &mut marks);
+        let name = format!("handed:{process_type}");
+        put_mark(observed, handover::mark(newest.updated_at, handed), &name, &mut marks);
+        if observed.deployment.is_some() {
+            marks.insert(format!("rolling:{process_type}").into(), newest.guid.clone());
+        }
     }
     match &observed.manifest {
         Some(Ok(manifest)) => {
@@ -217,7 +233,8 @@ fn put_app(observed: &Observed, fields: &mut Fields) {
         let gap = || Fact::Unknown("the droplet, which names the image, was not read".into());
         fields.put("docker.image", image.unwrap_or_else(gap));
     } else {
-        fields.set("buildpacks", list(&observed.buildpacks));
+        let shown: Vec<String> = observed.buildpacks.iter().map(|buildpack| without_secrets(buildpack)).collect();
+        fields.set("buildpacks", list(&shown));
         fields.set_some("stack", observed.stack.as_deref());
     }
     fields.set_some("createdAt", observed.created_at.map(moment));
@@ -241,21 +258,52 @@ fn put_app(observed: &Observed, fields: &mut Fields) {
     if let Some(deployment) = &observed.deployment {
         fields.set("runtime.deployment.guid", &*deployment.guid);
         fields.set("runtime.deployment.since", moment(deployment.created_at));
+        fields.set_some("runtime.deployment.progressedAt", deployment.progressed_at.map(moment));
         fields.set_some("runtime.deployment.reason", deployment.reason.as_deref());
     }
 }
 
 fn put_routes(routes: &[Route], fields: &mut Fields) {
-    fields.set("routes", Value::set(routes.iter().map(|route| route.url.as_str())));
+    let urls: Vec<String> = routes.iter().map(|route| lowered(&route.url)).collect();
+    fields.set("routes", Value::set(urls.iter().map(String::as_str)));
     fields.set("routeCount", count(routes.len()));
-    for route in routes {
-        let path = format!("routes.{}", route.url);
+    for (route, url) in routes.iter().zip(&urls) {
+        let path = format!("routes.{url}");
         fields.set_some(format!("{path}.protocol"), route.protocol.as_deref());
         for (name, value) in &route.options {
             fields.set(format!("{path}.{name}"), &**value);
         }
         fields.set(path, true);
     }
+}
+
+/// A route with its host in lower case, as no host tells cases apart; a path does.
+fn lowered(url: &str) -> String {
+    let (authority, path) = url.split_at(url.find('/').unwrap_or(url.len()));
+    format!("{}{path}", authority.to_lowercase())
+}
+
+/// A buildpack as it may be shown: its name, or an address without user, password and query.
+pub fn without_secrets(buildpack: &str) -> String {
+    let Some((scheme, rest)) = buildpack.split_once("://") else { return buildpack.to_owned() };
+    let (rest, branch) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match host.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://***:***@{host}{path}{branch}"),
+        None => format!("{scheme}://{host}{path}{branch}"),
+    }
+}
+
+/// The path that a check asks for, without what stands in its query where that is secret by its name.
+pub fn without_secret_query(path: &str) -> String {
+    let Some((before, query)) = path.split_once('?').filter(|_| has_secret_query(path)) else { return path.to_owned() };
+    let hidden = query.split('&').map(|part| match part.split_once('=') {
+        Some((name, _)) => format!("{name}=***"),
+        None if tells_secret(part) => "***".to_owned(),
+        None => part.to_owned(),
+    });
+    format!("{before}?{}", hidden.collect::<Vec<_>>().join("&"))
 }
 
 fn put_process(process: &Process, fields: &mut Fields) {
@@ -269,7 +317,7 @@ fn put_process(process: &Process, fields: &mut Fields) {
     for (name, check) in [("healthCheck", &process.health_check), ("readiness", &process.readiness)] {
         let path = |part: &str| path(&format!("{name}.{part}"));
         fields.set_some(path("type"), check.spelled_type());
-        fields.set_some(path("endpoint"), check.endpoint.as_deref());
+        fields.set_some(path("endpoint"), check.shown_endpoint().as_deref());
         fields.set_some(path("invocationTimeout"), check.invocation_timeout);
         fields.set_some(path("interval"), check.interval);
     }
@@ -282,6 +330,10 @@ impl Check {
             Some("none") => Some("process"),
             known => known,
         }
+    }
+
+    fn shown_endpoint(&self) -> Option<String> {
+        self.endpoint.as_deref().map(without_secret_query)
     }
 }
 
@@ -307,6 +359,13 @@ fn put_instances(process_type: &str, all: &[&Process], fields: &mut Fields) {
     fields.set_some(format!("{base}.oldestStart"), oldest.map(|at| moment(whole_second(at))));
 }
 
+/// Sets a mark that says nothing while a deployment rolls, which may be cancelled.
+fn put_mark(observed: &Observed, value: Option<Arc<str>>, name: &str, marks: &mut Marks) {
+    if let Some(value) = value.filter(|_| observed.deployment.is_none()) {
+        marks.insert(name.into(), value);
+    }
+}
+
 fn put_marks(process: &Process, marks: &mut Marks) {
     let mut mark = |name: &str, value: Arc<str>| {
         marks.insert(format!("{name}:{}", process.process_type).into(), value);
@@ -315,11 +374,14 @@ fn put_marks(process: &Process, marks: &mut Marks) {
     if let Some(version) = &process.version {
         mark("version", version.clone());
     }
+    if let Some(revision) = &process.revision {
+        mark("revision", revision.clone());
+    }
     let (user, limits) = (&process.user, (process.memory, process.disk, process.log_rate));
     let check = |check: &Check| {
         format!(
             "{:?} {:?} {:?}",
-            (check.spelled_type(), &check.endpoint),
+            (check.spelled_type(), check.shown_endpoint()),
             (check.timeout, check.invocation_timeout),
             check.interval
         )

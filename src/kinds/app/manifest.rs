@@ -46,6 +46,9 @@ pub struct Sidecar {
 /// The paths of everything that only the manifest tells of an app as a whole.
 const WHOLE: [&str; 4] = ["env", "envNames", "features", "sidecars"];
 
+/// The switches of an app.
+const FEATURES: [&str; 4] = ["ssh", "revisions", "service-binding-k8s", "file-based-vcap-services"];
+
 /// Why a feature is not known that the manifest leaves out.
 const NO_FEATURE: &str = "the platform's manifests do not tell it: needs a newer Cloud Controller (API 3.196 for ssh)";
 
@@ -99,8 +102,8 @@ impl Manifest {
         for (process, command) in &self.commands {
             fields.set(command_path(process), command.clone());
         }
-        if !self.features.contains_key("ssh") {
-            fields.put("features", Fact::Unchecked(NO_FEATURE.into()));
+        for name in FEATURES.into_iter().filter(|name| !self.features.contains_key(*name)) {
+            fields.put(format!("features.{name}"), Fact::Unchecked(NO_FEATURE.into()));
         }
         for (name, on) in &self.features {
             fields.set(format!("features.{name}"), *on);
@@ -229,7 +232,9 @@ applications:
     #[test]
     fn a_feature_that_the_platform_does_not_tell_is_unchecked_and_not_off() {
         let fields = fields("applications: [{name: api, features: {revisions: true}}]");
-        assert!(matches!(*fields.fact("features.ssh"), Fact::Unchecked(_)));
+        for untold in ["ssh", "service-binding-k8s", "file-based-vcap-services"] {
+            assert!(matches!(*fields.fact(&format!("features.{untold}")), Fact::Unchecked(_)), "{untold}");
+        }
         assert_eq!(fields.value("features.revisions"), Some(&Value::Bool(true)));
     }
 

@@ -11,6 +11,10 @@ use super::live::{Droplet, Observed};
 use crate::core::drift::Root;
 use crate::core::judge::Judgement;
 use crate::core::value::{Fact, Fields, Value};
+use crate::kinds::buildpacks::live::version_of;
+
+/// Where it stands why a reason may be missing; the reader may say so too.
+const GAP: &str = "restage";
 
 /// What an app is built on.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +52,13 @@ pub struct Stack {
 /// Sets why it should be restaged: `restage.app.…` for reasons of its own, `restage.buildpack.NAME`
 /// and `restage.stack.NAME` for those that it shares with others.
 pub fn put(observed: &Observed, platform: &Platform, fields: &mut Fields) {
-    let Some(droplet) = observed.droplet.as_ref().filter(|_| observed.lifecycle_type != "docker") else { return };
+    if observed.lifecycle_type == "docker" {
+        return;
+    }
+    if let Some(unread) = unread(observed, platform) {
+        fields.put(GAP, Fact::Unknown(format!("{unread} not read this time").into()));
+    }
+    let Some(droplet) = &observed.droplet else { return };
     let stack = observed.stack.as_deref();
     if let (Some(wanted), Some(built)) = (stack, droplet.stack.as_deref())
         && wanted != built
@@ -93,6 +103,27 @@ pub fn judge(fields: &Fields) -> Vec<Judgement> {
     reasons.collect()
 }
 
+/// Why a reason may be missing from these facts: then one that was told is not over.
+pub fn gap(fields: &Fields) -> Option<String> {
+    match &*fields.fact(GAP) {
+        Fact::Unknown(why) => Some(format!("whether it needs a restage cannot be told: {why}")),
+        Fact::Known(_) | Fact::Unchecked(_) => None,
+    }
+}
+
+/// What could not be read. Every platform has stacks, and whatever was built was built by something.
+fn unread(observed: &Observed, platform: &Platform) -> Option<&'static str> {
+    if observed.droplet.is_none() {
+        Some("its droplet was")
+    } else if observed.lifecycle_type == "buildpack" && platform.buildpacks.is_empty() {
+        Some("the buildpacks of the platform were")
+    } else if platform.stacks.is_empty() {
+        Some("the stacks of the platform were")
+    } else {
+        None
+    }
+}
+
 /// Whether an app names other buildpacks than those that built it. One that names none has them
 /// detected; one that is fetched from an address is not known by its name.
 fn other_buildpacks(wanted: &[String], droplet: &Droplet) -> Option<String> {
@@ -121,7 +152,7 @@ fn outdated(name: &str, version: Option<&str>, droplet: &Droplet, all: &[Buildpa
     if !buildpack.enabled {
         return Some(format!("needs a restage: the buildpack {name} it was built with is disabled"));
     }
-    let current = buildpack.filename.as_deref().and_then(version_in);
+    let current = buildpack.filename.as_deref().and_then(version_of);
     match (current.and_then(numbers), version.and_then(numbers)) {
         (Some(newer), Some(built)) => (newer > built).then(|| {
             let (current, version) = (current.unwrap_or_default(), version.unwrap_or_default());
@@ -138,13 +169,6 @@ fn outdated(name: &str, version: Option<&str>, droplet: &Droplet, all: &[Buildpa
 
 fn is_address(buildpack: &str) -> bool {
     buildpack.contains("://")
-}
-
-/// `1.10.7` of `ruby_buildpack-cached-cflinuxfs4-v1.10.7.zip`.
-fn version_in(filename: &str) -> Option<&str> {
-    let stem = [".zip", ".tgz", ".tar.gz"].into_iter().find_map(|end| filename.strip_suffix(end)).unwrap_or(filename);
-    let mut parts = stem.rsplit(['-', '_']).map(|part| part.strip_prefix('v').unwrap_or(part));
-    parts.find(|part| part.contains('.') && part.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 /// The numbers of a version, without zeros at the end, so that they can be compared.
@@ -249,17 +273,31 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_found_in_the_names_of_files_and_compared_by_their_numbers() {
-        for (filename, version) in [
-            ("ruby_buildpack-cached-cflinuxfs4-v1.10.7.zip", Some("1.10.7")),
-            ("java-buildpack-offline-cflinuxfs4-v4.71.0.zip", Some("4.71.0")),
-            ("staticfile_buildpack-v1.6.20+1700000000.tgz", Some("1.6.20+1700000000")),
-            ("buildpack.zip", None),
-        ] {
-            assert_eq!(version_in(filename), version, "{filename}");
-        }
+    fn the_date_in_the_name_of_a_file_is_no_version_and_versions_are_compared_by_their_numbers() {
+        let dated = reasons(|_, platform| {
+            platform.buildpacks[0].filename = Some("ruby_buildpack-cflinuxfs4-v1.10.6-20240101.1200.zip".to_owned());
+        });
+        assert_eq!(dated, []);
         assert!(numbers("1.10.0") > numbers("v1.9") && numbers("1.10") == numbers("1.10.0"));
         assert_eq!(numbers("v4.71.0-offline-https://github.com"), Some(vec![4, 71]));
         assert_eq!((numbers("main"), numbers("")), (None, None));
+    }
+
+    #[test]
+    fn what_was_not_read_leaves_it_open_whether_a_restage_is_needed() {
+        let open = |change: &dyn Fn(&mut Observed, &mut Platform)| {
+            let (mut app, mut platform) = (observed(), platform());
+            change(&mut app, &mut platform);
+            gap(&live(&app, &platform).0.fields).unwrap_or_default()
+        };
+        assert_eq!(open(&|_, _| ()), "");
+        assert!(open(&|app, _| app.droplet = None).contains("droplet"));
+        assert!(open(&|_, platform| platform.buildpacks.clear()).contains("buildpacks"));
+        assert!(open(&|_, platform| platform.stacks.clear()).contains("stacks"));
+        let docker = open(&|app, platform| {
+            app.lifecycle_type = "docker".to_owned();
+            (app.droplet, *platform) = (None, Platform::default());
+        });
+        assert_eq!(docker, "", "an image is not staged");
     }
 }

@@ -8,7 +8,7 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -33,7 +33,9 @@ use crate::manifest::tree::{Data, Node};
 const NAME_HINT: &str = "add a file that gives it to `vars`";
 
 /// An application of Cloud Foundry, or all those of a Cloud Foundry manifest. Only what is declared is
-/// compared.
+/// compared: with neither `manifest` nor `application`, that it runs. An instance that does not run counts
+/// after five minutes, or two where none of its process does, `policy.settle` if that is less. Each of its
+/// `services` is a resource of its own, called `ServiceBinding APP/INSTANCE`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AppSpec {
@@ -41,16 +43,21 @@ pub struct AppSpec {
     pub organization: Option<String>,
     /// The space.
     pub space: Text,
-    /// A manifest of Cloud Foundry's own, used unchanged: its path, seen from this file.
+    /// A manifest of Cloud Foundry's own, used unchanged: its path, seen from this file. Each of its
+    /// applications is a resource of its own, called by its own name.
     pub manifest: Option<String>,
     /// The names of the applications in it that are meant; by default all of them.
     pub select: Option<Vec<Text>>,
+    /// Whether the applications of the manifest are called `<metadata.name>/<application>`: where another
+    /// space of the environment has some of the same names. False by default.
+    #[serde(default)]
+    pub prefixed: bool,
     /// Files with values of `((variables))`, seen from this file; the later ones count. What no file
     /// gives is not compared.
     pub vars: Option<Vec<String>>,
     /// The application, in place of a manifest: the attributes of one application as version 1 of Cloud
-    /// Foundry's manifests spells them. Its `name` is metadata.name by default.
-    #[schemars(with = "Option<BTreeMap<String, serde_json::Value>>")]
+    /// Foundry's manifests spells them, with `-` or `_`. Its `name` is metadata.name by default.
+    #[schemars(with = "Option<v1::Attributes>")]
     pub application: Option<IgnoredAny>,
     /// Whether it may be reached, bound and configured by nothing else than what is declared: routes,
     /// services and names of variables are compared as a whole. False by default, as `cf push` only adds.
@@ -80,11 +87,17 @@ pub fn declare(node: &Node, checker: &Checker, setting: &Setting<'_>) -> Result<
         let problem = SpecProblem::at(["space"], "the name of the space is empty");
         return Err(vec![problem.hint("write the name of the space that the application lies in")]);
     }
-    let files = variables(&spec, node, setting)?;
+    let files = variables(&spec, node, setting);
     let ground = Ground { spec: &spec, setting, scope };
-    match &spec.manifest {
-        None => ground.inline(node, &files),
-        Some(path) => ground.manifest(path, node, &files),
+    match (&spec.manifest, files) {
+        (None, Ok(files)) => ground.inline(node, &files),
+        (Some(path), Ok(files)) => ground.manifest(path, node, &files),
+        (None, Err(problems)) => Err(problems),
+        // What is wrong with both is told at once.
+        (Some(path), Err(problems)) => {
+            let found = content(path, setting).err();
+            Err(problems.into_iter().chain(found).collect())
+        }
     }
 }
 
@@ -140,14 +153,16 @@ struct Ground<'a> {
 impl Ground<'_> {
     /// The application that the spec itself describes, and its bindings.
     fn inline(&self, node: &Node, files: &[&Node]) -> Result<Declaration, Vec<SpecProblem>> {
-        if self.spec.select.is_some() {
-            let problem = SpecProblem::at(["select"], "there is no manifest to select applications of");
-            return Err(vec![problem.hint("add `manifest:`, or leave `select` out")]);
+        let of_manifests = [("select", self.spec.select.is_some()), ("prefixed", self.spec.prefixed)];
+        if let Some((field, _)) = of_manifests.into_iter().find(|(_, given)| *given) {
+            let problem = SpecProblem::at([field], format!("`{field}` is about the applications of a manifest"));
+            return Err(vec![problem.hint(format!("add `manifest:`, or leave `{field}` out"))]);
         }
         let mut notes = Notes::of(None);
         let application = match node.get("application") {
             Some(application) if self.spec.application.is_some() => {
-                v1::read(&vars::laid_out(application, files, &mut notes), &mut notes)
+                let laid_out = vars::laid_out(application, files, &mut notes);
+                v1::read(&legacy::described(&laid_out, self.setting.name, &mut notes), &mut notes)
             }
             _ => Application { all_services: true, ..Application::default() },
         };
@@ -178,13 +193,17 @@ impl Ground<'_> {
         if !notes.problems.is_empty() {
             return Err(notes.problems);
         }
-        self.select(&mut found, node)?;
+        self.select(&mut found, node, &notes)?;
         let mut parts = Vec::new();
         for (name, node) in &found {
             let application = v1::read(node, &mut notes);
             let declaration = self.declaration(name, &application);
-            parts.push(Part { kind: &App, name: name.as_str().into(), application: None, declaration });
-            parts.extend(self.bindings(name, &application, name));
+            let called = match self.spec.prefixed {
+                true => format!("{}/{name}", self.setting.name),
+                false => name.clone(),
+            };
+            parts.push(Part { kind: &App, name: called.as_str().into(), application: None, declaration });
+            parts.extend(self.bindings(name, &application, &called));
         }
         if !notes.problems.is_empty() {
             return Err(notes.problems);
@@ -198,15 +217,18 @@ impl Ground<'_> {
     }
 
     /// Leaves those that are selected.
-    fn select(&self, found: &mut Vec<(String, &Node)>, node: &Node) -> Result<(), Vec<SpecProblem>> {
+    fn select(&self, found: &mut Vec<(String, &Node)>, node: &Node, notes: &Notes<'_>) -> Result<(), Vec<SpecProblem>> {
         let Some(selected) = &self.spec.select else { return Ok(()) };
         let mut problems = Vec::new();
         for (index, name) in selected.iter().enumerate() {
             if found.iter().any(|(known, _)| **known == **name) {
                 continue;
             }
-            let known: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
-            let hint = match suggest(name, known.iter().copied()) {
+            let told = |(name, node): &(String, &Node)| {
+                notes.told(node.get("name").map_or(node.place, |name| name.place), name)
+            };
+            let known: Vec<String> = found.iter().map(told).collect();
+            let hint = match suggest(name, known.iter().map(String::as_str)) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("its applications are: {}", known.join(", ")),
             };
@@ -250,11 +272,13 @@ impl Ground<'_> {
 fn named<'n>(nodes: &'n [Node], notes: &mut Notes<'_>) -> Vec<(String, &'n Node)> {
     let mut found: Vec<(String, &Node)> = Vec::new();
     for node in nodes {
-        let mut open = Notes::of(notes.file);
-        let name = node.get("name").filter(|name| !is_null(name)).and_then(|name| scalar(name, "name", &mut open));
+        let mut open = notes.apart();
+        let written = node.get("name").filter(|name| !is_null(name));
+        let name = written.and_then(|name| scalar(name, "name", &mut open));
         match name.map(|name| name.raw.clone()).filter(|name| !name.is_empty()) {
             Some(name) if found.iter().any(|(known, _)| known.to_lowercase() == name.to_lowercase()) => {
-                let message = format!("the application `{}` is described twice", shorten(&name));
+                let told = notes.told(written.map_or(node.place, |written| written.place), &name);
+                let message = format!("the application `{told}` is described twice");
                 notes.problem(node.place, message, "Cloud Foundry tells no names apart by case: keep one of the two");
             }
             Some(name) => found.push((name, node)),

@@ -19,7 +19,7 @@ pub enum UnitError {
     #[error("`{0}` does not begin with a number")]
     NoNumber(String),
     /// What follows the number is no unit.
-    #[error("`{number}` has no unit that Cloud Foundry knows, but `{unit}`")]
+    #[error("`{unit}` of `{number}{unit}` is no unit that Cloud Foundry knows")]
     NoUnit {
         /// What stands before it.
         number: String,

@@ -5,6 +5,7 @@
 //! the same at these two levels and nowhere else. Never knows what is live. `spec` calls it with what
 //! `vars` and `legacy` have prepared, `expect` reads what it returns.
 
+mod attributes;
 mod parts;
 pub mod sheet;
 #[cfg(test)]
@@ -12,55 +13,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use super::live::without_secrets;
 use super::units;
 use crate::manifest::tree::Node;
+pub use attributes::Attributes;
+use attributes::{APPLICATION, PROCESS};
 pub use parts::{Route, Service, Sidecar};
 use sheet::{Notes, Sheet, scalar};
 
 /// The type of the process that serves requests.
 pub const WEB: &str = "web";
-
-/// Attributes of an application besides those of its web process. `path` says what the cf CLI uploads,
-/// `cnb-credentials` is secret: neither is kept.
-const APPLICATION: [&str; 18] = [
-    "name",
-    "lifecycle",
-    "buildpacks",
-    "buildpack",
-    "stack",
-    "docker",
-    "cnb-credentials",
-    "env",
-    "features",
-    "metadata",
-    "services",
-    "routes",
-    "no-route",
-    "random-route",
-    "default-route",
-    "processes",
-    "sidecars",
-    "path",
-];
-
-/// Attributes of a process besides its type.
-const PROCESS: [&str; 15] = [
-    "command",
-    "user",
-    "instances",
-    "memory",
-    "disk_quota",
-    "log-rate-limit-per-second",
-    "timeout",
-    "health-check-type",
-    "health-check-http-endpoint",
-    "health-check-invocation-timeout",
-    "health-check-interval",
-    "readiness-health-check-type",
-    "readiness-health-check-http-endpoint",
-    "readiness-health-check-invocation-timeout",
-    "readiness-health-check-interval",
-];
 
 /// The switches of an application.
 const FEATURES: [&str; 4] = ["ssh", "revisions", "service-binding-k8s", "file-based-vcap-services"];
@@ -145,7 +107,7 @@ pub struct Check {
 
 /// Every attribute that an application may have at its own level.
 pub fn attributes() -> Vec<&'static str> {
-    [APPLICATION.as_slice(), PROCESS.as_slice()].concat()
+    attributes::names(&[APPLICATION.as_slice(), PROCESS.as_slice()])
 }
 
 /// What a node says of an application. Whatever is wrong is in `notes`.
@@ -177,13 +139,14 @@ impl Application {
             self.lifecycle = Some(lifecycle);
         }
         self.stack = sheet.text("stack", notes);
-        self.buildpacks = sheet.texts("buildpacks", notes).map(|names| names.iter().map(|name| shown(name)).collect());
+        self.buildpacks =
+            sheet.texts("buildpacks", notes).map(|names| names.iter().map(|name| without_secrets(name)).collect());
         if sheet.has("buildpack") {
             self.buildpacks = match sheet.node("buildpack") {
                 None => Some(Vec::new()),
                 Some(_) => sheet.text("buildpack", notes).map(|name| match name.as_str() {
                     "default" | "null" => Vec::new(),
-                    name => vec![shown(name)],
+                    name => vec![without_secrets(name)],
                 }),
             };
         }
@@ -219,6 +182,9 @@ impl Application {
         let random = sheet.flag("random_route", notes) == Some(true);
         let default = sheet.flag("default_route", notes) == Some(true);
         self.any_route = random || default;
+        if self.no_route && sheet.node("routes").is_some() {
+            notes.leave_out("routes", "`no-route: true` beside them wins: take one of the two out");
+        }
         if random && default {
             let message = "both `random-route` and `default-route` are true";
             notes.problem(sheet.place, message, "Cloud Foundry refuses them together: keep one");
@@ -226,14 +192,17 @@ impl Application {
     }
 
     fn processes(&mut self, sheet: &Sheet<'_>, notes: &mut Notes<'_>) {
-        let mut own = Notes::of(notes.file);
+        let mut own = notes.apart();
         let web = process(sheet, &mut own);
         notes.problems.append(&mut own.problems);
-        let known = [["type"].as_slice(), PROCESS.as_slice()].concat();
+        let known = [vec!["type"], attributes::names(&[PROCESS.as_slice()])].concat();
         for (path, node) in sheet.items("processes", notes) {
             // Named by its type, which says more than its number.
-            let named = node.get("type").and_then(|kind| scalar(kind, &path, &mut Notes::default()));
-            let path = named.map_or(path, |kind| format!("processes.{}", kind.raw));
+            let named = node.get("type").and_then(|kind| {
+                let scalar = scalar(kind, &path, &mut Notes::default())?;
+                Some(format!("processes.{}", notes.told(kind.place, &scalar.raw)))
+            });
+            let path = named.unwrap_or(path);
             let Some(sheet) = Sheet::of_either(node, path, &known, notes) else { continue };
             let Some(kind) = sheet.required("type", notes) else { continue };
             let process = process(&sheet, notes);
@@ -266,21 +235,17 @@ fn process(sheet: &Sheet<'_>, notes: &mut Notes<'_>) -> Process {
 
 fn check(sheet: &Sheet<'_>, name: &str, notes: &mut Notes<'_>) -> Check {
     let kind = sheet.word(&format!("{name}_type"), &["http", "port", "process", "none"], notes);
+    let endpoint = format!("{name}_http_endpoint");
+    if let Some(kind) = kind.filter(|kind| *kind != "http" && sheet.node(&endpoint).is_some()) {
+        let message = format!("a check of the type `{kind}` asks for no path: `{}`", sheet.path(&endpoint));
+        let hint = "make the type `http`, or take the path out: Cloud Foundry refuses them together";
+        sheet.problem(&endpoint, message, hint, notes);
+    }
     Check {
         // `none` is the old name of `process`.
         kind: kind.map(|kind| if kind == "none" { "process" } else { kind }),
-        endpoint: sheet.text(&format!("{name}_http_endpoint"), notes),
+        endpoint: sheet.text(&endpoint, notes),
         invocation_timeout: sheet.number(&format!("{name}_invocation_timeout"), 1, notes),
         interval: sheet.number(&format!("{name}_interval"), 1, notes),
-    }
-}
-
-/// A buildpack as the API names it: an address without its password.
-fn shown(buildpack: &str) -> String {
-    let Some((scheme, rest)) = buildpack.split_once("://") else { return buildpack.to_owned() };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    match host.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://***:***@{host}{path}"),
-        None => buildpack.to_owned(),
     }
 }

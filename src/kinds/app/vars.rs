@@ -18,7 +18,7 @@ const MERGE: &str = "<<";
 /// that give one, the later counts. What a file gives stands where its variable was.
 pub fn laid_out(node: &Node, files: &[&Node], notes: &mut Notes<'_>) -> Node {
     let data = match &node.data {
-        Data::Scalar(scalar) => return filled(scalar, node.place, files),
+        Data::Scalar(scalar) => return filled(scalar, node.place, files, notes),
         Data::Seq(items) => Data::Seq(items.iter().map(|item| laid_out(item, files, notes)).collect()),
         Data::Map(entries) => Data::Map(merged(entries, files, notes)),
     };
@@ -51,11 +51,12 @@ fn merged(entries: &[(Key, Node)], files: &[&Node], notes: &mut Notes<'_>) -> Ve
 }
 
 /// A value with its variables filled in. A value that is one variable and nothing else becomes
-/// whatever the file has, be it a list or a map.
-fn filled(scalar: &Scalar, place: Place, files: &[&Node]) -> Node {
+/// whatever the file has, be it a list or a map. Messages keep to what is written: values may be secret.
+fn filled(scalar: &Scalar, place: Place, files: &[&Node], notes: &mut Notes<'_>) -> Node {
     if let Some(("", name, "")) = next(&scalar.raw)
         && let Some(value) = given(name, files)
     {
+        notes.fill(place, scalar.raw.as_str());
         return moved(value, place);
     }
     let mut raw = String::new();
@@ -66,6 +67,7 @@ fn filled(scalar: &Scalar, place: Place, files: &[&Node]) -> Node {
         match given(name, files).map(|value| &value.data) {
             Some(Data::Scalar(value)) => {
                 raw.push_str(&value.raw);
+                notes.fill(place, scalar.raw.as_str());
                 // What is put together is text, whatever it looks like.
                 plain = false;
             }

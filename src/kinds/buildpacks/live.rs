@@ -193,7 +193,8 @@ pub fn version_of(filename: &str) -> Option<&str> {
     let stem = ENDS.into_iter().find_map(|end| filename.strip_suffix(end)).unwrap_or(filename);
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_version = |part: &&str| part.contains('.') && part.split('.').all(is_number);
-    stem.rsplit(['-', '_']).map(spelled).find(is_version)
+    // What follows it may be the date of a build.
+    stem.split(['-', '_']).map(spelled).find(is_version)
 }
 
 /// A version without its `v`, and without what only tells when it was built.
@@ -239,6 +240,7 @@ mod tests {
             ("ruby_buildpack-cflinuxfs4-v1.10.25+1719431234.zip", Some("1.10.25")),
             ("python_buildpack_1.8.30.tgz", Some("1.8.30")),
             ("go-v1.10.36-rc.1.zip", Some("1.10.36")),
+            ("ruby_buildpack-cflinuxfs4-v1.10.7-20240101.1200.zip", Some("1.10.7")),
             ("nodejs_buildpack-cflinuxfs4.zip", None),
             ("windows-2016.zip", None),
             ("", None),

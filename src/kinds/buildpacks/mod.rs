@@ -186,9 +186,9 @@ impl Kind for Buildpacks {
         path == live::ORDER
     }
 
-    fn judge(&self, declared: &Declared, live: &Live, world: &World<'_>) -> Vec<Judgement> {
+    fn judge(&self, declared: &Declared, live: &Live, _: &World<'_>) -> Vec<Judgement> {
         if is_order(&live.key) {
-            return order::judge(declared, live, world).into_iter().collect();
+            return order::judge(declared, live).into_iter().collect();
         }
         if !is_empty(live) {
             return Vec::new();

@@ -4,43 +4,32 @@
 //! put in front is one move, though the place of every other changed with it. Undeclared ones in
 //! between make no order wrong; they are the inventory's matter. The kind's `judge` calls it.
 
-use super::{KIND, live as facts, name_in};
+use super::{live as facts, name_in};
 use crate::core::desired::Declared;
 use crate::core::drift::FieldDrift;
 use crate::core::judge::Judgement;
 use crate::core::observation::Live;
 use crate::core::value::{Expect, Value};
-use crate::core::world::World;
 
 /// So many moves are told.
 const TOLD: usize = 5;
 
 /// A declared buildpack that is tried.
-struct Placed<'a> {
+struct Placed {
     /// What it is called.
     name: String,
-    /// Its place among the declared ones, from 1.
-    declared: usize,
-    /// Its place among the tried ones, from 0.
+    /// Its place among the tried ones, from 0: what nobody declared counts too.
     tried: usize,
-    /// Its name and stack as the foundation spells them.
-    live: &'a str,
 }
 
 /// What is to be said of an order; nothing where it is as declared.
-pub(super) fn judge(declared: &Declared, live: &Live, world: &World<'_>) -> Option<Judgement> {
+pub(super) fn judge(declared: &Declared, live: &Live) -> Option<Judgement> {
     let wanted = declared.expects.iter().find_map(|(path, expect)| match expect {
         Expect::Is(value) if path == facts::ORDER => Some(texts(value)),
         _ => None,
     })?;
     let placed = placed(&wanted, &texts(live.fields.value(facts::ORDER)?));
-    let lifecycle = live.key.key.strip_prefix(super::ORDER)?;
-    // The place that Cloud Controller shows counts what is disabled too.
-    let position = |placed: &Placed<'_>| {
-        let reading = world.reading(&declared.scope).ok()?;
-        reading.object(KIND, &format!("{}|{lifecycle}", placed.live))?.fields.value(facts::POSITION)?.as_int()
-    };
-    let moves = moves(&placed, |placed| position(placed).unwrap_or(placed.tried as i64 + 1));
+    let moves = moves(&placed);
     if moves.is_empty() {
         return None;
     }
@@ -48,14 +37,14 @@ pub(super) fn judge(declared: &Declared, live: &Live, world: &World<'_>) -> Opti
     if moves.len() > TOLD {
         message.push_str(&format!("; and {} more", moves.len() - TOLD));
     }
-    let mut by_place: Vec<&Placed<'_>> = placed.iter().collect();
+    let mut by_place: Vec<&Placed> = placed.iter().collect();
     let desired = names(&by_place);
     by_place.sort_by_key(|placed| placed.tried);
     let field = FieldDrift { path: facts::ORDER.into(), desired, live: names(&by_place) };
     Some(Judgement::Changed { message, fields: vec![field] })
 }
 
-fn names(placed: &[&Placed<'_>]) -> serde_json::Value {
+fn names(placed: &[&Placed]) -> serde_json::Value {
     placed.iter().map(|placed| placed.name.as_str()).collect()
 }
 
@@ -68,10 +57,10 @@ fn texts(list: &Value) -> Vec<&str> {
 
 /// The declared ones that are tried, in the declared order. `wanted` has names, or `name|stack`;
 /// a name that several tried ones have is none of them.
-fn placed<'a>(wanted: &[&str], tried: &[&'a str]) -> Vec<Placed<'a>> {
+fn placed(wanted: &[&str], tried: &[&str]) -> Vec<Placed> {
     let found = |entry: &str| {
         let fits = |live: &str| if entry.contains('|') { live == entry } else { name_in(live) == entry };
-        let mut found = tried.iter().copied().enumerate().filter(|&(_, live)| fits(live));
+        let mut found = tried.iter().copied().enumerate().filter(|&(_, live)| fits(live)).map(|(at, _)| at);
         let first = found.next()?;
         found.next().is_none().then_some(first)
     };
@@ -83,19 +72,17 @@ fn placed<'a>(wanted: &[&str], tried: &[&'a str]) -> Vec<Placed<'a>> {
             _ => own.to_owned(),
         }
     };
-    let all = wanted.iter().copied().enumerate();
-    all.filter_map(|(at, entry)| {
-        let (tried, live) = found(entry)?;
-        Some(Placed { name: called(entry), declared: at + 1, tried, live })
-    })
-    .collect()
+    let entries = wanted.iter().copied();
+    entries.filter_map(|entry| Some(Placed { name: called(entry), tried: found(entry)? })).collect()
 }
 
-/// The fewest moves that make the order the declared one, each as a person reads it.
-fn moves(placed: &[Placed<'_>], position: impl Fn(&Placed<'_>) -> i64) -> Vec<String> {
+/// The fewest moves that make the order the declared one, each as a person reads it. Places are counted
+/// among the declared ones that are tried: others between them, or a declared one that is disabled, would
+/// have two lists disagree on what is third.
+fn moves(placed: &[Placed]) -> Vec<String> {
     let stays = rising(&placed.iter().map(|placed| placed.tried).collect::<Vec<_>>());
     let mut told = Vec::new();
-    let mut before: Option<&Placed<'_>> = None;
+    let mut before: Option<&Placed> = None;
     for (at, (moved, stays_here)) in placed.iter().zip(&stays).enumerate() {
         if *stays_here {
             before = Some(moved);
@@ -104,13 +91,31 @@ fn moves(placed: &[Placed<'_>], position: impl Fn(&Placed<'_>) -> i64) -> Vec<St
         let mut later = placed.iter().zip(&stays).skip(at + 1);
         let next = later.find(|(_, stays)| **stays).map(|(placed, _)| placed);
         let place = match (next, before) {
-            (Some(next), _) => format!(", before {}", next.name),
-            (None, Some(before)) => format!(", after {}", before.name),
+            (Some(next), _) => format!("before {}", next.name),
+            (None, Some(before)) => format!("after {}", before.name),
             (None, None) => String::new(),
         };
-        told.push(format!("{} is at {}, declared at {}{place}", moved.name, position(moved), moved.declared));
+        let tried = placed.iter().filter(|other| other.tried < moved.tried).count();
+        let declared = match tried == at {
+            true => format!("as declared, but not {place}"),
+            false => format!("declared {}, {place}", ordinal(at)),
+        };
+        told.push(format!("{} is tried {} of the declared ones, {declared}", moved.name, ordinal(tried)));
     }
     told
+}
+
+/// A place, counted from 0, as it is said.
+fn ordinal(place: usize) -> String {
+    let number = place + 1;
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
 }
 
 /// Which of these numbers, no two of them the same, belong to the longest row that only rises.
@@ -144,11 +149,10 @@ mod tests {
 
     use super::*;
     use crate::core::identity::{ScopeKey, ScopeKind};
-    use crate::core::memory::Memory;
-    use crate::core::observation::{Observation, Reading};
+    use crate::core::observation::Reading;
     use crate::kinds::Declaration;
     use crate::kinds::buildpacks::live::{Buildpack, Observed, live};
-    use crate::kinds::buildpacks::{Buildpacks, CLASSIC, order_key};
+    use crate::kinds::buildpacks::{Buildpacks, CLASSIC, KIND, order_key};
     use crate::kinds::dns_record::fixture::{Stage, declaration};
 
     /// What is said when these are declared, and the foundation tries those: `!` marks one that is disabled.
@@ -173,12 +177,9 @@ mod tests {
         let order = reading.object(KIND, &order_key(CLASSIC)).unwrap().clone();
         let list: Vec<Value> = wanted.iter().map(|name| Value::text(*name)).collect();
         let expects = vec![(facts::ORDER.into(), Expect::Is(Value::List(list.into())))];
-        let declaration = Declaration { expects, ..declaration(scope.clone(), &order_key(CLASSIC)) };
+        let declaration = Declaration { expects, ..declaration(scope, &order_key(CLASSIC)) };
         let declared = Stage::new().declared(&Buildpacks, "buildpacks", declaration);
-        let observation = Observation { reading: Some(reading.into()), ..Observation::default() };
-        let (observations, memory) = (BTreeMap::from([(scope, observation)]), Memory::default());
-        let world = World { observations: &observations, memory: &memory, now: Timestamp::UNIX_EPOCH };
-        match judge(&declared, &order, &world) {
+        match judge(&declared, &order) {
             None => None,
             Some(Judgement::Changed { message, mut fields }) => Some((message, fields.pop().unwrap())),
             Some(other) => panic!("{other:?}"),
@@ -189,11 +190,11 @@ mod tests {
     fn one_that_was_moved_is_one_move_though_all_others_shifted() {
         let (message, field) =
             judged(&["java", "ruby", "nodejs", "go", "php"], &["java", "nodejs", "go", "php", "ruby"]).unwrap();
-        assert_eq!(message, "ruby is at 5, declared at 2, before nodejs");
+        assert_eq!(message, "ruby is tried 5th of the declared ones, declared 2nd, before nodejs");
         assert_eq!(field.desired, serde_json::json!(["java", "ruby", "nodejs", "go", "php"]));
         assert_eq!(field.live, serde_json::json!(["java", "nodejs", "go", "php", "ruby"]));
         let (message, _) = judged(&["java", "ruby", "nodejs"], &["nodejs", "java", "ruby"]).unwrap();
-        assert_eq!(message, "nodejs is at 1, declared at 3, after ruby");
+        assert_eq!(message, "nodejs is tried 1st of the declared ones, declared 3rd, after ruby");
     }
 
     #[test]
@@ -204,9 +205,19 @@ mod tests {
     }
 
     #[test]
-    fn a_place_counts_what_is_disabled_as_cf_buildpacks_does() {
-        let (message, _) = judged(&["java", "ruby"], &["!old", "ruby", "java"]).unwrap();
-        assert_eq!(message, "ruby is at 2, declared at 2, after java");
+    fn a_place_counts_the_declared_ones_that_are_tried_on_both_sides() {
+        let (message, _) = judged(&["go", "java", "ruby"], &["!go", "cats", "dogs", "ruby", "java"]).unwrap();
+        assert_eq!(message, "ruby is tried 1st of the declared ones, declared 2nd, after java");
+        let (message, _) = judged(&["a", "b", "c"], &["c", "b", "a"]).unwrap();
+        let told = "b is tried 2nd of the declared ones, as declared, but not after a; \
+                    c is tried 1st of the declared ones, declared 3rd, after a";
+        assert_eq!(message, told);
+    }
+
+    #[test]
+    fn a_place_is_said_as_people_say_it() {
+        let said: Vec<String> = [0, 1, 2, 3, 10, 11, 12, 20, 21, 111].map(ordinal).to_vec();
+        assert_eq!(said, ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "112th"]);
     }
 
     #[test]
@@ -214,7 +225,7 @@ mod tests {
         let wanted = ["java|a", "java|b", "ruby"];
         assert_eq!(judged(&wanted, &["java|a", "java|b", "ruby|a"]), None);
         let (message, _) = judged(&wanted, &["java|b", "ruby|a", "java|a"]).unwrap();
-        assert_eq!(message, "java (a) is at 3, declared at 1, before java (b)");
+        assert_eq!(message, "java (a) is tried 3rd of the declared ones, declared 1st, before java (b)");
         assert_eq!(judged(&["java", "ruby"], &["ruby|a", "java|a", "java|b"]), None, "which java is meant?");
     }
 
@@ -223,7 +234,7 @@ mod tests {
         let wanted = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let (message, _) = judged(&wanted, &["h", "g", "f", "e", "d", "c", "b", "a"]).unwrap();
         assert!(message.ends_with("; and 2 more"), "{message}");
-        assert_eq!(message.matches(" is at ").count(), 5);
+        assert_eq!(message.matches(" is tried ").count(), 5);
     }
 
     proptest! {

@@ -20,6 +20,7 @@ use crate::kinds::setting::{Setting, SpecProblem};
 use crate::kinds::text::Text;
 use crate::manifest::check::Checker;
 use crate::manifest::decode::decode;
+use crate::manifest::reach;
 use crate::manifest::tree::Node;
 
 /// An address that is asked over HTTP with every reading: one GET, without credentials, and without
@@ -40,9 +41,11 @@ pub(super) struct HttpProbeSpec {
     /// What the answer's JSON must say.
     #[serde(default)]
     json: Vec<AssertionSpec>,
-    /// After how many failures in a row it is degraded: 3 by default.
+    /// After how many failures in a row it is degraded: 3 by default. Only the daemon counts them; `check`
+    /// asks once.
     failures: Option<u32>,
     /// What it is when nothing answers at all, which may be the fault of moored's own network: `unknown` by default.
+    /// A connection that is refused, and a certificate that is not good, are answers: failures.
     no_answer: Option<NoAnswer>,
     /// Whether the environment is `down` while it fails.
     decides: Option<Decides>,
@@ -108,6 +111,10 @@ pub(super) fn resolve(spec: &HttpProbeSpec, setting: &Setting<'_>) -> Result<Dec
     let address = address(&spec.url).map_err(|why| {
         vec![SpecProblem::at(["url"], why.to_string()).hint("such as `https://api.example.com/health`")]
     })?;
+    if let Some(what) = reach::refused(&address.text) {
+        let message = format!("{} is {what}: moored never asks there", address.host);
+        return Err(vec![SpecProblem::at(["url"], message).hint("name a server on the network")]);
+    }
     let mut terms = Terms { setting, address: &address, expects: Vec::new(), problems: Vec::new() };
     terms.status(spec.status.as_ref());
     terms.times(spec);
@@ -330,6 +337,8 @@ mod tests {
             (json!({"url": "https://example.com", "json": [{"path": "/a", "present": false}]}), "json.0.present"),
             (json!({"url": "https://example.com", "json": [{"path": "/a", "equalsField": "/token"}]}), "json.0"),
             (json!({"url": "https://user:hunter2@example.com"}), "url"),
+            (json!({"url": "http://169.254.169.254/latest/meta-data"}), "url"),
+            (json!({"url": "http://localhost:8080/"}), "url"),
         ] {
             let problems = resolved(term.clone()).unwrap_err();
             let [problem] = problems.as_slice() else { unreachable!("{term}: {problems:?}") };

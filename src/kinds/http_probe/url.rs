@@ -2,7 +2,7 @@
 //!
 //! Decides that a URL says nothing secret and nothing that two readers could understand in two
 //! ways, and brings it into the one spelling that names the probe everywhere. Which machine stands
-//! behind it is decided when it is asked, by `crate::probe::address`. Only [`super::spec`] calls it.
+//! behind a name is decided when it is asked, by `crate::probe::address`. Only [`super::spec`] calls it.
 
 use super::live::is_secret;
 

@@ -31,7 +31,7 @@ pub struct InventorySpec {
     pub except: Vec<ExceptSpec>,
     /// What is watched without being declared.
     pub watch: Option<WatchSpec>,
-    /// Whether the collapse of this scope makes the environment `down`.
+    /// Whether the collapse of this scope makes the environment `down`: needs `watch.maxDrop`.
     pub decides: Option<Decides>,
 }
 

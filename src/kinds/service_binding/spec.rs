@@ -20,7 +20,8 @@ use crate::manifest::check::Checker;
 use crate::manifest::decode::decode;
 use crate::manifest::tree::Node;
 
-/// The bindings of one service instance to applications of its space.
+/// The bindings of one service instance to applications of its space. Each is a resource of its own, called
+/// `APP/INSTANCE`; so is each of the `services` of an App, and either declares it, not both.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceBindingSpec {

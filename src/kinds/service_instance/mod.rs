@@ -19,6 +19,7 @@ use crate::core::observation::{Failure, Live, Reading};
 use crate::core::world::World;
 use crate::kinds::KindEntry;
 use crate::kinds::app::absence;
+use crate::kinds::app::clock::Skew;
 use operation::State;
 
 /// The kind's name.
@@ -50,17 +51,26 @@ impl Kind for ServiceInstance {
     }
 
     /// See [`absence::proven`].
-    fn absence(&self, ask: &Ask, reading: &Reading, _known: Option<&ObjectMemory>) -> Result<Proof, Failure> {
-        absence::proven("service instance", space_of(&ask.select), ask, reading)
+    fn absence(&self, ask: &Ask, reading: &Reading, known: Option<&ObjectMemory>) -> Result<Proof, Failure> {
+        absence::proven("service instance", space_of(&ask.select), ask, reading, known)
     }
 
-    /// An instance that could not be changed is as it was; one that could not be made is none.
-    fn judge(&self, _declared: &Declared, live: &Live, world: &World<'_>) -> Vec<Judgement> {
-        let judged = match operation::state(&live.fields, DEADLINE, world.now) {
+    /// As [`App`](crate::kinds::app::App) does: every difference gets a minute.
+    fn settles(&self) -> SignedDuration {
+        SignedDuration::from_secs(60)
+    }
+
+    /// An instance that could not be changed is as it was; one that could not be made is none. One that
+    /// is being deleted, though it is declared, is not on its way to what is wanted.
+    fn judge(&self, declared: &Declared, live: &Live, world: &World<'_>) -> Vec<Judgement> {
+        let skew = Skew::of(&declared.scope, world);
+        let judged = match operation::state(&live.fields, DEADLINE, skew.theirs(world.now)) {
             State::Done => None,
-            State::Failed(told) => Some(degraded(format!("its {told}"), live)),
+            State::Failed(told) | State::Leaving(told) => Some(degraded(format!("its {told}"), live)),
             State::Overdue(told) => Some(degraded(format!("its {told}: ask its broker"), live)),
-            State::Running(until, told) => Some(Judgement::Converging { until, message: format!("its {told}") }),
+            State::Running(until, told) => {
+                Some(Judgement::Converging { until: skew.ours(until), message: format!("its {told}") })
+            }
             State::Unknown(failure) => Some(Judgement::Unknown(failure)),
         };
         judged.into_iter().collect()
@@ -71,7 +81,8 @@ fn degraded(message: String, live: &Live) -> Judgement {
     Judgement::Degraded { message, works: !operation::is_creation(&live.fields), caused_by: None }
 }
 
-/// The space in a key that begins with it: the name of an instance may have a slash.
+/// The space in a key that begins with it, as a rule: the name of an instance may have a slash. That of
+/// a space may have one too ([`absence::space_of`]).
 pub fn space_of(select: &Select) -> Option<&str> {
     match select {
         Select::Key(key) => key.split_once('/').map(|(space, _)| space),
@@ -126,6 +137,13 @@ mod tests {
         assert!(matches!(early.as_slice(), [Judgement::Converging { .. }]), "{early:?}");
         let late = judged("create", "in progress", "2026-11-20T11:00:00Z");
         assert!(matches!(late.as_slice(), [Judgement::Degraded { works: false, .. }]), "{late:?}");
+    }
+
+    #[test]
+    fn a_declared_instance_that_is_being_deleted_is_degraded_at_once() {
+        let found = judged("delete", "in progress", "2026-11-20T10:00:01Z");
+        let [Judgement::Degraded { message, works: true, .. }] = found.as_slice() else { unreachable!("{found:?}") };
+        assert!(message.starts_with("its deletion is in progress since 2026-11-20T10:00:00Z"), "{message}");
     }
 
     #[test]

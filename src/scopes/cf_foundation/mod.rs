@@ -1,7 +1,8 @@
 //! The buildpacks of a Cloud Foundry foundation, and which applications it runs.
 //!
-//! Decides which calls a reading takes: four lists, the audit log where it tells of buildpacks, and
-//! a second question, by name, about whatever is asked for and not listed. Nothing here can write.
+//! Decides which calls a reading takes: four lists, the audit log where it tells of buildpacks, a
+//! second question, by name, about whatever is asked for and not listed, and, where that finds no
+//! app, whether the space can still be seen. Nothing here can write.
 //! Never judges what it reads. The engine runs it through [`crate::scopes::Reader`].
 
 mod read;
@@ -9,12 +10,13 @@ mod read;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cf_organization::ask::{FoundNames, NAMES, Names, add, all, any_of, by_name, settle};
-use super::cf_organization::emptied::{self, Emptied};
+use super::cf_organization::canary;
+use super::cf_organization::emptied::{self, Emptied, Thing};
 use super::cf_organization::events::Events;
-use super::cf_organization::note_version;
-use crate::cloudfoundry::allow_list::{APPS, BUILDPACKS};
+use super::cf_organization::note_platform;
+use crate::cloudfoundry::allow_list::{APPS, BUILDPACKS, ORGANIZATIONS};
 use crate::cloudfoundry::read::ReadContext;
-use crate::cloudfoundry::types::Buildpack;
+use crate::cloudfoundry::types::{Buildpack, Organization};
 use crate::core::asks::Asks;
 use crate::core::identity::{Ask, ObjectKey, ScopeKey, Select};
 use crate::core::observation::{Failure, NamedAnswer, Reading, Reason};
@@ -42,13 +44,15 @@ impl CfFoundation {
     pub async fn read(&mut self, context: &ReadContext, asks: &Asks) -> Result<Reading, Failure> {
         let mut reading = Reading::begin(context.now());
         let mut lists = Lists::read(context, &mut reading.remarks).await?;
-        let apps = lists.apps.iter().map(|app| app.guid.clone()).collect();
-        self.emptied.check(context, &emptied::APPS, apps, &lists.spaces, reading.started).await?;
+        let apps = lists.apps.iter().filter_map(|app| {
+            Some(Thing { guid: app.guid.clone(), space: app.relationships.space.clone()?, goes_with: None })
+        });
+        let apps: Vec<Thing> = apps.collect();
+        let doubts = self.emptied.check(context, &emptied::APPS, apps, &lists.spaces, reading.started).await;
         (reading.complete, reading.listed) = (true, true);
         for (guid, path) in &lists.spaces {
             reading.notes.insert(space_note(path).into(), guid.clone());
         }
-        note_version(context, &mut reading);
         for buildpack in live::live(&context.session.host, &lists.observed()) {
             if let Some(alias) = buildpacks::alias_of(&buildpack.key) {
                 reading.alias(alias, buildpack.key.clone());
@@ -61,12 +65,28 @@ impl CfFoundation {
         if context.api_version().await? >= TELLS_OF_BUILDPACKS {
             self.events.read(context, None, &mut reading).await;
         }
+        emptied::answer(&doubts, &lists.spaces, &[app::KIND], asks, &mut reading);
         ask_for_apps(context, &lists, asks, &mut reading).await;
         ask_for_buildpacks(context, asks, &mut reading).await;
+        confirm(context, &lists, &mut reading).await?;
+        note_platform(context, &mut reading);
         reading.finished = context.now();
         reading.api_calls = context.calls();
         Ok(reading)
     }
+}
+
+/// See [`canary`]. An error where another platform has answered in the middle of the reading.
+async fn confirm(cx: &ReadContext, lists: &Lists, reading: &mut Reading) -> Result<(), Failure> {
+    let suspects = canary::suspects(reading, &lists.spaces);
+    canary::check(cx, &suspects, &lists.spaces, reading).await;
+    if cx.session.grants() == lists.grants {
+        return Ok(());
+    }
+    let listed = all::<Organization>(cx, &ORGANIZATIONS, &[], &mut reading.remarks).await?;
+    let before: BTreeSet<&str> = lists.organizations.iter().map(|guid| &**guid).collect();
+    let now: BTreeSet<&str> = listed.items.iter().map(|organization| &*organization.guid).collect();
+    canary::same_platform(&cx.session.host, &before, &now)
 }
 
 /// Asks once more, by name, about the apps that are asked for and not listed.
@@ -74,7 +94,9 @@ async fn ask_for_apps(cx: &ReadContext, lists: &Lists, asks: &Asks, reading: &mu
     let spaces: BTreeMap<&str, &str> = lists.spaces.iter().map(|(guid, path)| (path.as_str(), &**guid)).collect();
     let mut names = Names::new();
     let mut lacking: Vec<(&Ask, &str, &str)> = Vec::new();
-    for ask in asks.things.keys().filter(|ask| ask.kind == app::KIND) {
+    let of_apps = |ask: &&Ask| ask.kind == app::KIND && !reading.answers.contains_key(*ask);
+    let open: Vec<&Ask> = asks.things.keys().filter(of_apps).collect();
+    for ask in open {
         let Select::Key(key) = &ask.select else { continue };
         let Some((path, name)) = key.rsplit_once('/').filter(|_| reading.find(ask).is_empty()) else { continue };
         match spaces.get(path) {

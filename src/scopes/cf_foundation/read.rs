@@ -4,7 +4,7 @@
 //! detected. An app whose space or organisation the role does not see is left out: it has no name.
 //! Called by [`super::CfFoundation`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::cloudfoundry::allow_list::{APPS, BUILDPACKS, ORGANIZATIONS, SPACES};
@@ -20,6 +20,10 @@ use crate::scopes::cf_organization::ask::all;
 
 /// What the lists of a foundation say.
 pub(super) struct Lists {
+    /// The guids of the visible organisations.
+    pub(super) organizations: BTreeSet<Arc<str>>,
+    /// How often moored had signed in before they were read.
+    pub(super) grants: u64,
     /// The visible spaces as `organisation/space` in lower case, by guid.
     pub(super) spaces: BTreeMap<Arc<str>, String>,
     /// All apps that the role sees.
@@ -31,6 +35,8 @@ pub(super) struct Lists {
 impl Lists {
     /// Reads them.
     pub(super) async fn read(cx: &ReadContext, remarks: &mut Vec<Failure>) -> Result<Self, Failure> {
+        cx.sign_in().await?;
+        let grants = cx.session.grants();
         let organizations = all::<Organization>(cx, &ORGANIZATIONS, &[], remarks).await?.items;
         let organizations: BTreeMap<Arc<str>, String> =
             organizations.into_iter().map(|one| (one.guid, one.name.to_lowercase())).collect();
@@ -42,7 +48,8 @@ impl Lists {
         let spaces = spaces.iter().filter_map(|space| Some((space.guid.clone(), path(space)?))).collect();
         let apps = all::<App>(cx, &APPS, &[], remarks).await?.items;
         let buildpacks = all::<Buildpack>(cx, &BUILDPACKS, &[], remarks).await?.items;
-        Ok(Self { spaces, apps, buildpacks })
+        let organizations = organizations.into_keys().collect();
+        Ok(Self { organizations, grants, spaces, apps, buildpacks })
     }
 
     /// What is said of buildpacks.

@@ -22,8 +22,14 @@ use crate::core::visible::escaped;
 
 /// The most names that one call asks for: longer addresses are refused on the way.
 pub const NAMES: usize = 100;
+/// The most guids that one call asks for, as the cf CLI does.
+pub const GUIDS: usize = 200;
 /// The most calls under way at once.
 const AT_ONCE: usize = 4;
+/// What the questions about single things may take of one pass, in seconds.
+const A_PASS_SECONDS: f64 = 60.0;
+/// So many are asked in any case.
+const LEAST_A_PASS: usize = 20;
 
 /// Reads a list, and passes on what the platform remarked on it.
 pub async fn all<T: DeserializeOwned>(
@@ -40,11 +46,20 @@ pub async fn all<T: DeserializeOwned>(
     Ok(listed)
 }
 
-/// What a reading can do without: its failure is a remark.
-pub fn or_remark<T>(outcome: Result<T, CallFailure>, remarks: &mut Vec<Failure>) -> Option<T> {
+/// What a reading could do without and did: why, by what it is.
+pub type Unread = BTreeMap<&'static str, Arc<str>>;
+
+/// What a reading can do without: its failure is a remark, and taken down.
+pub fn or_unread<T>(
+    outcome: Result<T, CallFailure>,
+    what: &'static str,
+    unread: &mut Unread,
+    remarks: &mut Vec<Failure>,
+) -> Option<T> {
     match outcome {
         Ok(answer) => Some(answer),
         Err(call) => {
+            unread.insert(what, call.failure.detail.clone());
             remark(remarks, call.failure);
             None
         }
@@ -81,25 +96,31 @@ pub fn is_the_platforms(call: &CallFailure) -> bool {
     platform.contains(&call.failure.reason)
 }
 
-/// Asks about each of these things, some at a time; gives up once all that were asked about
-/// together met a platform in trouble. What was not asked has no answer.
-pub async fn about_each<T, F, Fut>(guids: &[Arc<str>], ask: F) -> Vec<(Arc<str>, Result<T, CallFailure>)>
+/// How many things one pass may ask about one by one: what fits into a minute of what the platform
+/// allows, so that a reading ends in time however tight that is.
+pub fn a_pass(cx: &ReadContext) -> usize {
+    ((cx.session.rate() * A_PASS_SECONDS) as usize).max(LEAST_A_PASS)
+}
+
+/// Asks about each of these things, some at a time, and hands on each answer as it comes; gives up
+/// once all that were asked about together met a platform in trouble. What was not asked has no answer.
+pub async fn about_each<T, F, Fut>(guids: &[Arc<str>], ask: F, mut learn: impl FnMut(Arc<str>, Result<T, CallFailure>))
 where
     F: Fn(Arc<str>) -> Fut,
     Fut: Future<Output = Result<T, CallFailure>>,
 {
-    let mut answers = Vec::with_capacity(guids.len());
     for batch in guids.chunks(AT_ONCE) {
         let call = |at: usize| maybe(batch.get(at).cloned().map(&ask));
         let (first, second, third, fourth) = tokio::join!(call(0), call(1), call(2), call(3));
         let told: Vec<Result<T, CallFailure>> = [first, second, third, fourth].into_iter().flatten().collect();
         let in_trouble = told.iter().all(|answer| answer.as_ref().is_err_and(is_the_platforms));
-        answers.extend(batch.iter().cloned().zip(told));
+        for (guid, answer) in batch.iter().zip(told) {
+            learn(guid.clone(), answer);
+        }
         if in_trouble {
             break;
         }
     }
-    answers
 }
 
 async fn maybe<T>(call: Option<impl Future<Output = T>>) -> Option<T> {
@@ -177,4 +198,28 @@ pub fn settle(reading: &mut Reading, ask: &Ask, found: Result<bool, Failure>, wh
         Err(failure) => NamedAnswer::Unknown(failure),
     };
     reading.answers.insert(ask.clone(), answer);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(reason: Reason) -> CallFailure {
+        CallFailure { status: None, error: None, failure: Failure::new(reason, "why") }
+    }
+
+    async fn asked(answer: impl Fn(&str) -> Result<(), CallFailure>) -> usize {
+        let guids: Vec<Arc<str>> = (0..9).map(|number| number.to_string().into()).collect();
+        let mut learned = 0;
+        let ask = |guid: Arc<str>| std::future::ready(answer(&guid));
+        about_each(&guids, ask, |_, _| learned += 1).await;
+        learned
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_answer_holds_up_nobody_but_a_platform_that_does_not_is_left() {
+        let slow = |guid: &str| if guid == "0" { Err(failed(Reason::Timeout)) } else { Ok(()) };
+        assert_eq!(asked(slow).await, 9);
+        assert_eq!(asked(|_| Err(failed(Reason::Timeout))).await, 4);
+    }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::ask::{add, remark};
+use super::emptied::Doubts;
 use super::events::Events;
 use super::manifests::Subject;
 use super::marks::Told;
@@ -33,8 +34,21 @@ pub(super) struct Details<'a> {
     pub(super) droplets: &'a Droplets,
     /// When they were started.
     pub(super) events: &'a Events,
+    /// Which lists are not believed.
+    pub(super) doubted: &'a Doubted,
+    /// Apps that had no process in the last reading either, by guid.
+    pub(super) bare: &'a BTreeSet<Arc<str>>,
     /// What their manifests say, by guid; nothing of an app that nobody asked about.
     pub(super) manifests: BTreeMap<Arc<str>, Result<Manifest, Fact>>,
+}
+
+/// Lists that are not believed, by the spaces of which they have nothing any more (see
+/// [`super::emptied`]).
+pub(super) struct Doubted {
+    pub(super) apps: Doubts,
+    pub(super) bindings: Doubts,
+    pub(super) instances: Doubts,
+    pub(super) routes: Doubts,
 }
 
 /// The apps whose manifests are asked for.
@@ -58,23 +72,49 @@ pub(super) fn subjects(lists: &Lists, asks: &Asks, redactor: &Redactor) -> Vec<S
     lists.apps.iter().filter_map(subject).collect()
 }
 
-/// Adds every app, binding and service instance to the reading.
-pub(super) fn assemble(lists: &mut Lists, mut details: Details<'_>, told: &mut Told, reading: &mut Reading) {
+/// Adds every app, binding and service instance to the reading; tells which apps have no process.
+pub(super) fn assemble(
+    lists: &mut Lists,
+    mut details: Details<'_>,
+    told: &mut Told,
+    reading: &mut Reading,
+) -> BTreeSet<Arc<str>> {
     let platform = platform(lists);
     let mut processes = std::mem::take(&mut lists.processes);
+    let any_process = !processes.is_empty();
+    let mut bare = BTreeSet::new();
     for app in &lists.apps {
         // A space that was made since they were listed comes with the next reading.
-        let Some(space) = app.relationships.space.as_ref().and_then(|space| lists.spaces.get(space)) else { continue };
-        let Some(processes) = processes.remove(&app.guid) else {
-            reading.complete = false;
+        let Some(space_guid) = &app.relationships.space else { continue };
+        let Some(space) = lists.spaces.get(space_guid) else { continue };
+        let own = processes.remove(&app.guid);
+        let mut gaps: Vec<(&'static str, Arc<str>)> = Vec::new();
+        if own.is_none() {
+            bare.insert(app.guid.clone());
             let key = app::key(space, &app.name);
-            let detail = format!("app {key} has no process in their list: it came or went while the lists were read");
-            remark(&mut reading.remarks, Failure::new(Reason::Incomplete, detail));
-            continue;
-        };
-        let bindings = bindings(app, space, lists, &mut reading.remarks);
+            // That one app stays so is about that app; that all of them do is about the list.
+            if details.bare.contains(&app.guid) && any_process {
+                let detail: Arc<str> =
+                    format!("app {key} has no process in their list, in this reading as in the last").into();
+                remark(&mut reading.remarks, Failure::new(Reason::Incomplete, detail.clone()));
+                gaps.extend([("processes", detail.clone()), ("runtime", detail)]);
+            } else {
+                reading.complete = false;
+                let detail =
+                    format!("app {key} has no process in their list: it came or went while the lists were read");
+                remark(&mut reading.remarks, Failure::new(Reason::Incomplete, detail));
+                continue;
+            }
+        }
+        let (bindings, all_known) = bindings(app, space, lists, &mut reading.remarks);
+        let unbelieved = details.doubted.bindings.get(space_guid);
+        gaps.extend(unbelieved.map(|why| ("services", why.detail.clone())));
+        if let Some(why) = details.doubted.routes.get(space_guid) {
+            gaps.extend([("routes", why.detail.clone()), ("routeCount", why.detail.clone())]);
+        }
+        gaps.extend(unread(app, lists, details.droplets).map(|why| ("restage", why)));
         let observed = app::Observed {
-            processes: processes.into_iter().map(process).collect(),
+            processes: own.unwrap_or_default().into_iter().map(process).collect(),
             routes: lists.routes.get(&app.guid).into_iter().flatten().map(|listed| route(listed, &app.guid)).collect(),
             services: bindings.keys().cloned().collect(),
             docker_image: details.droplets.of(app).and_then(|droplet| text(droplet.image.as_ref())),
@@ -84,16 +124,23 @@ pub(super) fn assemble(lists: &mut Lists, mut details: Details<'_>, told: &mut T
             manifest: details.manifests.remove(&app.guid),
             ..listed(app, space)
         };
-        let (live, mut marks) = app::live(&observed, &platform);
+        let (mut live, mut marks) = app::live(&observed, &platform);
+        for (path, why) in gaps {
+            live.fields.put(path, Fact::Unknown(why));
+        }
         marks.extend(bindings.values().filter_map(service_binding::live::mark));
-        reading.marks.insert(live.key.clone(), told.completed(&app.guid, marks));
+        if let Some(at) = details.events.last_start_now(&app.guid) {
+            marks.insert("restarted".into(), at.to_string().into());
+        }
+        let bound: Option<BTreeSet<&str>> =
+            (all_known && unbelieved.is_none()).then(|| bindings.keys().map(String::as_str).collect());
+        reading.marks.insert(live.key.clone(), told.told(&app.guid, marks, bound.as_ref()));
         add(reading, live);
         for binding in bindings.values() {
             add(reading, service_binding::live::live(binding));
         }
     }
     let apps: BTreeSet<&str> = lists.apps.iter().map(|app| &*app.guid).collect();
-    told.keep_only(|app| apps.contains(app));
     if processes.keys().any(|app| !apps.contains(&**app)) {
         reading.complete = false;
         let detail = "a process belongs to an app that the list of apps lacks: it came while the lists were read, or \
@@ -101,6 +148,17 @@ pub(super) fn assemble(lists: &mut Lists, mut details: Details<'_>, told: &mut T
         remark(&mut reading.remarks, Failure::new(Reason::Incomplete, detail));
     }
     add_instances(lists, reading);
+    bare
+}
+
+/// Why nobody can say whether an app should be restaged.
+fn unread(app: &App, lists: &Lists, droplets: &Droplets) -> Option<Arc<str>> {
+    if *app.lifecycle.kind == *"docker" {
+        return None;
+    }
+    let droplet = lists.unread.get("droplets").filter(|_| droplets.of(app).is_none());
+    let platform = || ["buildpacks", "stacks"].into_iter().find_map(|what| lists.unread.get(what));
+    droplet.or_else(platform).cloned()
 }
 
 fn platform(lists: &mut Lists) -> Platform {
@@ -158,9 +216,11 @@ fn process(observed: processes::Observed) -> app::Process {
         log_rate: process.log_rate_limit_in_bytes_per_second,
         user: text(process.user.as_ref()),
         version: process.version,
+        revision: process.relationships.revision,
         health_check: check(process.health_check),
         readiness: check(process.readiness_health_check),
         created_at: process.created_at,
+        updated_at: process.updated_at,
         states,
     }
 }
@@ -203,27 +263,31 @@ fn droplet(droplet: &Droplet) -> app::Droplet {
 }
 
 fn deployment(deployment: &Deployment, reading: &Reading) -> app::Deployment {
+    let details = &deployment.status.details;
     app::Deployment {
         guid: deployment.guid.clone(),
         created_at: deployment.created_at.unwrap_or(reading.started),
+        progressed_at: details.last_successful_healthcheck.max(details.last_status_change),
         reason: text(deployment.status.reason.as_ref()),
     }
 }
 
 /// The bindings of an app by the name of the instance: of two to one instance, the newest that it
-/// can use, if it can use any.
+/// can use, if it can use any. And whether these are all.
 fn bindings(
     app: &App,
     space: &str,
     lists: &Lists,
     remarks: &mut Vec<Failure>,
-) -> BTreeMap<String, service_binding::live::Observed> {
+) -> (BTreeMap<String, service_binding::live::Observed>, bool) {
     let mut bindings: BTreeMap<String, service_binding::live::Observed> = BTreeMap::new();
+    let mut all_known = true;
     for listed in lists.bindings.get(&app.guid).into_iter().flatten() {
         let Some(instance) = instance_name(listed, lists) else {
             let key = app::key(space, &app.name);
             let detail = format!("app {key} is bound to a service instance that this role does not see");
             remark(remarks, Failure::new(Reason::Denied, detail));
+            all_known = false;
             continue;
         };
         let binding = binding(listed, app, space, instance);
@@ -233,7 +297,7 @@ fn bindings(
             bindings.insert(instance.to_string(), binding);
         }
     }
-    bindings
+    (bindings, all_known)
 }
 
 fn instance_name<'a>(binding: &Binding, lists: &'a Lists) -> Option<&'a Arc<str>> {

@@ -1,8 +1,9 @@
 //! The manifests of apps: the one detail of an organisation that costs a call each.
 //!
 //! Decides which manifests are read: of apps that somebody wants to know so well, those that changed
-//! since; and what may be said of an app whose manifest was not read. Of what a manifest says, no
-//! text is kept. A role that may not read one is not asked to at each pass. Never judges. Called by
+//! since, as many as the platform's rate limit has room for in one pass; and what may be said of an
+//! app whose manifest was not read. Of what a manifest says, no text is kept. A role that may not
+//! read one is not asked to at each pass. Never judges. Called by
 //! [`super::CfOrganization`].
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::{about_each, is_the_platforms, remark};
+use super::ask::{a_pass, about_each, is_the_platforms, remark};
 use crate::cloudfoundry::allow_list::APP_MANIFEST;
 use crate::cloudfoundry::classify::CallFailure;
 use crate::cloudfoundry::read::ReadContext;
@@ -24,6 +25,10 @@ const A_PASS: usize = 1_000;
 const OLD: SignedDuration = SignedDuration::from_hours(6);
 /// The most of those that one pass reads.
 const OLD_A_PASS: usize = 50;
+/// Stamps are whole seconds, of clocks that differ: what is read so soon after a change may lack another.
+const SETTLED: SignedDuration = SignedDuration::from_secs(30);
+/// So many apps that do not answer in a row are no trouble of theirs.
+const SLOW: usize = 2;
 /// A role that was refused is tried again after this.
 const REFUSED_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// Why nothing is known that the role may not read.
@@ -52,6 +57,8 @@ pub(super) struct Manifests {
     known: BTreeMap<Arc<str>, Known>,
     /// Where the role was refused, and when: the guid of a space, or nothing for everywhere.
     refused: BTreeMap<Arc<str>, Timestamp>,
+    /// When those that cannot be read were last tried, by the guid of the app: others have their turn first.
+    failed: BTreeMap<Arc<str>, Timestamp>,
     /// Under which names values were kept readable: other names mean reading again.
     visible: BTreeSet<Arc<str>>,
 }
@@ -61,7 +68,7 @@ struct Known {
     state: u64,
     /// Before the call that read it.
     at: Timestamp,
-    /// Stamps are whole seconds: what is read in the second of a change may lack the next one.
+    /// Whether it was read long enough after the last change to hold until the next.
     settled: bool,
 }
 
@@ -80,25 +87,28 @@ impl Manifests {
         }
         let by_guid: BTreeMap<&Arc<str>, &Subject> = subjects.iter().map(|subject| (&subject.guid, subject)).collect();
         self.known.retain(|guid, _| by_guid.contains_key(guid));
+        self.failed.retain(|guid, _| by_guid.contains_key(guid));
         let everywhere = cx.session.scopes().contains(AUDITOR);
         let realm = |subject: &Subject| if everywhere { Arc::<str>::from("") } else { subject.space.clone() };
 
-        let mut due: BTreeMap<Arc<str>, Vec<&Subject>> = BTreeMap::new();
-        for subject in self.due(subjects, cx.now()) {
-            due.entry(realm(subject)).or_default().push(subject);
-        }
         let now = cx.now();
         let is_refused = |at: &Timestamp| (SignedDuration::ZERO..REFUSED_FOR).contains(&now.duration_since(*at));
+        let askable = subjects.iter().filter(|subject| !self.refused.get(&realm(subject)).is_some_and(is_refused));
+        let mut realms: BTreeMap<Arc<str>, Vec<&Subject>> = BTreeMap::new();
+        for subject in self.due(askable.collect(), now, a_pass(cx).min(A_PASS)) {
+            realms.entry(realm(subject)).or_default().push(subject);
+        }
+        let mut due: Vec<(Arc<str>, Vec<&Subject>)> = realms.into_iter().collect();
+        due.sort_by_key(|(_, subjects)| subjects.first().and_then(|first| self.failed.get(&first.guid)).copied());
         let mut failed = BTreeMap::new();
         let mut rest = Vec::new();
+        let mut slow = 0;
         for (realm, subjects) in &due {
-            if self.refused.get(realm).is_some_and(is_refused) {
-                continue;
-            }
             // One refusal is the answer for all apps of a space: the first one is asked for alone.
             let Some((first, others)) = subjects.split_first() else { continue };
             let (at, answer) = (cx.now(), cx.text(&APP_MANIFEST, Some(&*first.guid)).await);
             let in_trouble = answer.as_ref().is_err_and(is_unreachable);
+            slow = if answer.as_ref().is_err_and(is_slow) { slow + 1 } else { 0 };
             let refused = answer.as_ref().is_err_and(is_refusal);
             if refused {
                 self.refused.insert(realm.clone(), at);
@@ -113,30 +123,39 @@ impl Manifests {
             if !refused {
                 rest.extend(others.iter().map(|subject| subject.guid.clone()));
             }
+            if slow >= SLOW {
+                break;
+            }
         }
         let ask = move |guid: Arc<str>| async move {
             let at = cx.now();
             cx.text(&APP_MANIFEST, Some(&*guid)).await.map(|text| (text, at))
         };
-        for (guid, answer) in about_each(&rest, ask).await {
-            let Some(subject) = by_guid.get(&guid) else { continue };
+        about_each(&rest, ask, |guid, answer| {
+            let Some(subject) = by_guid.get(&guid) else { return };
             let at = answer.as_ref().map_or(now, |(_, at)| *at);
             self.learn(cx, subject, answer.map(|(text, _)| text), at, &mut failed, remarks);
-        }
+        })
+        .await;
         let told = |subject: &Subject| {
             let refused = self.refused.contains_key(&realm(subject));
-            (subject.guid.clone(), self.told(subject, failed.get(&subject.guid), refused))
+            (subject.guid.clone(), self.told(subject, failed.get(&subject.guid), refused, now))
         };
         subjects.iter().map(told).collect()
     }
 
-    /// Those that changed first, then some of the old ones.
-    fn due<'a>(&self, subjects: &'a [Subject], now: Timestamp) -> Vec<&'a Subject> {
-        let changed = subjects.iter().filter(|subject| !self.holds(subject));
+    /// Those that changed first, of which those that failed come last; then some of the old ones.
+    fn due<'a>(&self, subjects: Vec<&'a Subject>, now: Timestamp, most: usize) -> Vec<&'a Subject> {
+        let (old, mut changed): (Vec<&Subject>, Vec<&Subject>) =
+            subjects.into_iter().partition(|subject| self.holds(subject));
+        // One that was read but is not settled waits for those that were never read.
+        let read = |subject: &Subject| {
+            self.known.get(&subject.guid).filter(|known| known.state == subject.state).map(|known| known.at)
+        };
+        changed.sort_by_key(|subject| (self.failed.get(&subject.guid).copied(), read(subject)));
         let is_old = |known: &Known| now.duration_since(known.at) >= OLD;
-        let old =
-            subjects.iter().filter(|subject| self.holds(subject) && self.known.get(&subject.guid).is_some_and(is_old));
-        changed.chain(old.take(OLD_A_PASS)).take(A_PASS).collect()
+        let old = old.into_iter().filter(|subject| self.known.get(&subject.guid).is_some_and(is_old));
+        changed.into_iter().chain(old.take(OLD_A_PASS)).take(most).collect()
     }
 
     /// Whether the app is as it was when its manifest was read.
@@ -166,11 +185,15 @@ impl Manifests {
         };
         match manifest {
             Ok(manifest) => {
-                let settled = subject.changed.is_none_or(|changed| changed.as_second() < at.as_second());
+                let by_its_clock = cx.platform_time(at);
+                let is_settled = |changed| by_its_clock.duration_since(changed) >= SETTLED;
+                let settled = subject.changed.is_none_or(is_settled);
+                self.failed.remove(&subject.guid);
                 let known = Known { manifest, state: subject.state, at, settled };
                 self.known.insert(subject.guid.clone(), known);
             }
             Err(why) => {
+                self.failed.insert(subject.guid.clone(), at);
                 failed.insert(subject.guid.clone(), why);
             }
         }
@@ -183,11 +206,18 @@ impl Manifests {
         Manifest::parse(&yaml, &subject.key, &cx.redactor, &self.visible)
     }
 
-    /// What may be said now. What was readable and is not any more is unknown; what never was is
-    /// not checked.
-    fn told(&self, subject: &Subject, failed: Option<&Fact>, refused: bool) -> Result<Manifest, Fact> {
+    /// What may be said now, in a pass that asks since `began`. What was readable and is not any more is
+    /// unknown; what never was is not checked.
+    fn told(
+        &self,
+        subject: &Subject,
+        failed: Option<&Fact>,
+        refused: bool,
+        began: Timestamp,
+    ) -> Result<Manifest, Fact> {
+        let tells = |known: &Known| known.state == subject.state && (known.settled || known.at >= began);
         match self.known.get(&subject.guid) {
-            Some(known) if known.state == subject.state => Ok(known.manifest.clone()),
+            Some(known) if tells(known) => Ok(known.manifest.clone()),
             Some(known) if refused => Err(Fact::Unknown(format!("was readable until {}: {NEEDS}", known.at).into())),
             _ if refused => Err(Fact::Unchecked(NEEDS.into())),
             _ => Err(failed.cloned().unwrap_or_else(|| {
@@ -204,7 +234,32 @@ fn is_refusal(call: &CallFailure) -> bool {
     call.failure.reason == Reason::Denied && !call.is_not_found()
 }
 
-/// Whether it makes no sense to ask for another one; an error of the server may be about this one.
+/// Whether it makes no sense to ask for another one; an error of the server may be about this one, and
+/// so may it be that nothing came in time.
 fn is_unreachable(call: &CallFailure) -> bool {
-    is_the_platforms(call) && call.failure.reason != Reason::Server
+    is_the_platforms(call) && !is_slow(call) && call.failure.reason != Reason::Server
+}
+
+/// Whether no answer came in time.
+fn is_slow(call: &CallFailure) -> bool {
+    call.failure.reason == Reason::Timeout
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_that_does_not_answer_waits_for_the_others_and_then_for_its_turn() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let subject =
+            |guid: &str| Subject { guid: guid.into(), key: guid.into(), space: "s".into(), state: 0, changed: None };
+        let subjects: Vec<Subject> = ["a", "b", "c", "d"].into_iter().map(subject).collect();
+        let mut manifests = Manifests::default();
+        manifests.failed.insert("a".into(), at(20));
+        manifests.failed.insert("b".into(), at(10));
+        let due = manifests.due(subjects.iter().collect(), at(30), 3);
+        assert_eq!(due.iter().map(|subject| &*subject.guid).collect::<Vec<_>>(), ["c", "d", "b"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The second question about what a list lacks.
 //!
 //! Decides what is asked once more by its name: every app, service instance and binding that
-//! somebody asks about and that no list has, if its space is visible. Nothing is found: that, with
+//! somebody asks about and that no list has, if its space is visible and the list is believed. Nothing is found: that, with
 //! the list, proves it gone. It is found after all: then the list was not whole. Adds nothing live.
 //! [`super::CfOrganization`] calls it at the end of a reading.
 
@@ -91,6 +91,7 @@ fn lacking<'a>(
         let Select::Key(key) = &ask.select else { continue };
         if ![app::KIND, service_instance::KIND, service_binding::KIND].contains(&ask.kind)
             || reading.object(ask.kind, key).is_some()
+            || reading.answers.contains_key(ask)
         {
             continue;
         }

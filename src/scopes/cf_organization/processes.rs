@@ -1,15 +1,16 @@
 //! The processes of an organisation's apps, and the state of their instances.
 //!
 //! Decides how instances are observed: embedded in the list of processes where the platform can
-//! (API 3.211), else process by process, for the started apps that somebody asks about. Never
-//! judges how an app runs. [`super::read`] calls it.
+//! (API 3.211), else process by process, for the started apps that somebody asks about, as many as
+//! the platform's rate limit has room for in one pass. Where Diego is down, processes are listed
+//! without their instances. Never judges how an app runs. [`super::read`] calls it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ask::{about_each, all, remark};
+use super::ask::{a_pass, about_each, all, remark};
 use crate::cloudfoundry::allow_list::{PROCESS_STATS, PROCESSES};
 use crate::cloudfoundry::classify::CallFailure;
 use crate::cloudfoundry::read::ReadContext;
@@ -43,6 +44,8 @@ pub(super) struct Wanted {
 pub(super) struct Processes {
     /// The version of the API that refused to embed instances, against its own word.
     refused_by: Option<(u32, u32, u32)>,
+    /// When each process was last asked for its instances, by its guid: those that waited longest are next.
+    asked: BTreeMap<Arc<str>, Timestamp>,
 }
 
 impl Processes {
@@ -59,33 +62,44 @@ impl Processes {
         if version >= EMBEDS && self.refused_by != Some(version) {
             match all::<Process>(cx, &PROCESSES, &[own, ("embed", "process_instances")], remarks).await {
                 Ok(listed) => {
-                    let told = cx.now();
+                    let told = cx.platform_time(cx.now());
                     return Ok(listed.items.into_iter().map(|process| embedded(process, wanted, told)).collect());
                 }
                 Err(refusal) if refusal.status == Some(400) => self.refused_by = Some(version),
+                Err(down) if down.status.is_some_and(|status| status >= 500) => {
+                    // What it cannot embed, it cannot tell of single processes either.
+                    let processes = all::<Process>(cx, &PROCESSES, &[own], remarks).await?.items;
+                    remark(remarks, down.failure.clone());
+                    let why = Fact::Unknown(format!("the platform cannot tell of instances: {}", down.failure).into());
+                    return Ok(processes.into_iter().map(|process| untold(process, wanted, &why)).collect());
+                }
                 Err(failure) => return Err(failure.into()),
             }
         }
         let processes = all::<Process>(cx, &PROCESSES, &[own], remarks).await?.items;
-        let due: Vec<Arc<str>> = processes
+        let due: BTreeSet<Arc<str>> = processes
             .iter()
             .filter(|process| runs(process, wanted) && belongs_to(process, &wanted.asked))
             .map(|process| process.guid.clone())
             .collect();
+        let turn = self.turn(&due, a_pass(cx));
+        let now = cx.now();
+        self.asked.extend(turn.iter().map(|guid| (guid.clone(), now)));
         let mut known = BTreeMap::new();
         let ask = move |guid: Arc<str>| async move {
             let answer = cx.one::<Stats>(&PROCESS_STATS, Some(&*guid)).await;
-            answer.map(|stats| instances(&stats, cx.now()))
+            answer.map(|stats| instances(&stats, cx.platform_time(cx.now())))
         };
-        for (guid, answer) in about_each(&due, ask).await {
+        about_each(&turn, ask, |guid, answer| {
             known.insert(guid, answer.map_err(|call| gap(&call, remarks)));
-        }
-        let due: BTreeSet<Arc<str>> = due.into_iter().collect();
+        })
+        .await;
         let observed = |process: Process| {
             let states = known.remove(&process.guid).unwrap_or_else(|| match runs(&process, wanted) {
                 false => Ok(Vec::new()),
                 true if due.contains(&process.guid) => {
-                    Err(Fact::Unknown("not asked this time: the platform answered no question about instances".into()))
+                    let why = "not asked this time: others have their turn, or the platform is in trouble";
+                    Err(Fact::Unknown(why.into()))
                 }
                 true => Err(detail::not_asked()),
             });
@@ -93,6 +107,21 @@ impl Processes {
         };
         Ok(processes.into_iter().map(observed).collect())
     }
+
+    /// As many of these as may be asked for, those that waited longest first.
+    fn turn(&mut self, due: &BTreeSet<Arc<str>>, most: usize) -> Vec<Arc<str>> {
+        self.asked.retain(|guid, _| due.contains(guid));
+        let mut turn: Vec<Arc<str>> = due.iter().cloned().collect();
+        turn.sort_by_key(|guid| self.asked.get(guid).copied());
+        turn.truncate(most);
+        turn
+    }
+}
+
+/// Without its instances, if it should have some.
+fn untold(process: Process, wanted: &Wanted, why: &Fact) -> Observed {
+    let states = if runs(&process, wanted) { Err(why.clone()) } else { Ok(Vec::new()) };
+    Observed { process, states }
 }
 
 fn belongs_to(process: &Process, apps: &BTreeSet<Arc<str>>) -> bool {
@@ -123,8 +152,7 @@ fn instances(stats: &Stats, told: Timestamp) -> Vec<Instance> {
     one.map(|instance| Instance { state: instance.state.to_string(), since: start(instance.uptime, told) }).collect()
 }
 
-/// The platform tells an age. As the answer was made a little before it came, the start is never
-/// put too early.
+/// The platform tells an age: by its own clock, this is when it started, give or take a second.
 fn start(age: Option<i64>, told: Timestamp) -> Option<Timestamp> {
     let age = age.filter(|age| *age >= 0)?;
     told.checked_sub(SignedDuration::from_secs(age)).ok()
@@ -138,5 +166,25 @@ fn gap(call: &CallFailure, remarks: &mut Vec<Failure>) -> Fact {
     match may_not {
         true => Fact::Unchecked("needs cloud_controller.global_auditor, or Space Auditor".into()),
         false => Fact::Unknown(call.failure.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_not_all_can_be_asked_for_in_a_pass_each_has_its_turn() {
+        let mut processes = Processes::default();
+        let due: BTreeSet<Arc<str>> = ["a", "b", "c"].into_iter().map(Arc::from).collect();
+        let mut seen = Vec::new();
+        for second in 0..3 {
+            let turn = processes.turn(&due, 2);
+            let now = Timestamp::from_second(second).unwrap();
+            processes.asked.extend(turn.iter().map(|guid| (guid.clone(), now)));
+            seen.push(turn.join(""));
+        }
+        assert_eq!(seen, ["ab", "ca", "ba"]);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ask::{all, any_of, or_remark};
+use super::ask::{GUIDS, Unread, all, any_of, or_unread};
 use super::processes::{self, Processes, Wanted};
 use crate::cloudfoundry::allow_list::{
     APPS, BUILDPACKS, DEPLOYMENTS, DROPLETS, ORGANIZATIONS, ROUTES, RUNNING_ENVIRONMENT, SERVICE_CREDENTIAL_BINDINGS,
@@ -23,13 +23,12 @@ use crate::cloudfoundry::types::{
 use crate::core::observation::{Failure, Reason};
 use crate::kinds::app::live;
 
-/// The most guids that one call asks for, as the cf CLI does.
-const GUIDS: usize = 200;
-
 /// What the lists of an organisation say; what belongs to an app stands under its guid.
 pub(super) struct Lists {
     /// Its guid.
     pub(super) organization: Arc<str>,
+    /// How often moored had signed in before that was read.
+    pub(super) grants: u64,
     /// The names of its visible spaces, in lower case, by guid.
     pub(super) spaces: BTreeMap<Arc<str>, Arc<str>>,
     /// Its apps.
@@ -40,8 +39,8 @@ pub(super) struct Lists {
     pub(super) bindings: BTreeMap<Arc<str>, Vec<Binding>>,
     /// The routes that lead to them.
     pub(super) routes: BTreeMap<Arc<str>, Vec<Arc<Route>>>,
-    /// The guids of all routes, those that lead nowhere too.
-    pub(super) all_routes: Vec<Arc<str>>,
+    /// All routes by guid with the guid of their space, those that lead nowhere too.
+    pub(super) all_routes: Vec<(Arc<str>, Option<Arc<str>>)>,
     /// The deployments that roll.
     pub(super) deployments: BTreeMap<Arc<str>, Deployment>,
     /// Its service instances.
@@ -56,6 +55,8 @@ pub(super) struct Lists {
     pub(super) stacks: Vec<Stack>,
     /// When the variables that every running app gets were changed last.
     pub(super) running_environment: Option<Timestamp>,
+    /// Which of these could not be read.
+    pub(super) unread: Unread,
 }
 
 impl Lists {
@@ -67,6 +68,8 @@ impl Lists {
         processes: &mut Processes,
         remarks: &mut Vec<Failure>,
     ) -> Result<Self, Failure> {
+        cx.sign_in().await?;
+        let grants = cx.session.grants();
         let organization = organization(cx, name, remarks).await?;
         let own = ("organization_guids", &*organization);
         let spaces = all::<Space>(cx, &SPACES, &[own], remarks).await?.items;
@@ -97,15 +100,18 @@ impl Lists {
         let names = names(cx, &instances, &bindings, remarks).await?;
         let routes = all::<Route>(cx, &ROUTES, &[own], remarks).await?.items;
 
-        let buildpacks = or_remark(all::<Buildpack>(cx, &BUILDPACKS, &[], remarks).await, remarks);
-        let stacks = or_remark(all::<Stack>(cx, &STACKS, &[], remarks).await, remarks);
-        let group = or_remark(cx.one::<EnvironmentGroup>(&RUNNING_ENVIRONMENT, None).await, remarks);
+        let mut unread = Unread::new();
+        let buildpacks = all::<Buildpack>(cx, &BUILDPACKS, &[], remarks).await;
+        let buildpacks = or_unread(buildpacks, "buildpacks", &mut unread, remarks);
+        let stacks = or_unread(all::<Stack>(cx, &STACKS, &[], remarks).await, "stacks", &mut unread, remarks);
+        let group = cx.one::<EnvironmentGroup>(&RUNNING_ENVIRONMENT, None).await;
+        let group = or_unread(group, "runningEnvironment", &mut unread, remarks);
         Ok(Self {
             spaces,
             apps,
             processes,
             bindings: by_app(bindings, |binding| binding.relationships.app.as_ref()),
-            all_routes: routes.iter().map(|route| route.guid.clone()).collect(),
+            all_routes: routes.iter().map(|route| (route.guid.clone(), route.relationships.space.clone())).collect(),
             routes: by_destination(routes),
             deployments,
             instances,
@@ -114,6 +120,8 @@ impl Lists {
             buildpacks: buildpacks.map(|listed| listed.items).unwrap_or_default(),
             stacks: stacks.map(|listed| listed.items).unwrap_or_default(),
             running_environment: group.and_then(|group| group.updated_at),
+            unread,
+            grants,
             organization,
         })
     }
@@ -125,15 +133,30 @@ pub(super) fn app_key(app: &App, spaces: &BTreeMap<Arc<str>, Arc<str>>) -> Optio
     Some(live::key(space, &app.name))
 }
 
-async fn organization(cx: &ReadContext, name: &str, remarks: &mut Vec<Failure>) -> Result<Arc<str>, Failure> {
+/// The guid of an organisation. The error says that it is not visible, or not the one that is pinned.
+pub(super) async fn organization(
+    cx: &ReadContext,
+    name: &str,
+    remarks: &mut Vec<Failure>,
+) -> Result<Arc<str>, Failure> {
     let names = any_of([name]);
     let listed = all::<Organization>(cx, &ORGANIZATIONS, &[("names", names.as_str())], remarks).await?;
     let lower = name.to_lowercase();
     let own = listed.items.into_iter().find(|organization| organization.name.to_lowercase() == lower);
-    own.map(|organization| organization.guid).ok_or_else(|| {
+    let guid = own.map(|organization| organization.guid).ok_or_else(|| {
         let detail = format!("the organisation {name} is not visible: renamed, deleted, or the role was lost");
         Failure::new(Reason::ContainerMissing, detail)
-    })
+    })?;
+    match cx.session.pinned(name) {
+        Some(pinned) if *pinned != guid => {
+            let host = &cx.session.host;
+            let detail = format!(
+                "the organisation {name} at {host} has the guid {guid}, pinned is {pinned}: another foundation, or it was made anew — check the Environment"
+            );
+            Err(Failure::new(Reason::IdentityMismatch, detail))
+        }
+        _ => Ok(guid),
+    }
 }
 
 fn wanted(apps: &[App], spaces: &BTreeMap<Arc<str>, Arc<str>>, asked: &BTreeSet<Arc<str>>) -> Wanted {
@@ -216,7 +239,13 @@ pub(super) struct Droplets {
 
 impl Droplets {
     /// Reads those that are new; what cannot be read is missing and remarked.
-    pub(super) async fn read(&mut self, cx: &ReadContext, apps: &[App], remarks: &mut Vec<Failure>) {
+    pub(super) async fn read(
+        &mut self,
+        cx: &ReadContext,
+        apps: &[App],
+        unread: &mut Unread,
+        remarks: &mut Vec<Failure>,
+    ) {
         let current: BTreeSet<&Arc<str>> =
             apps.iter().filter_map(|app| app.relationships.current_droplet.as_ref()).collect();
         self.known.retain(|guid, _| current.contains(guid));
@@ -224,7 +253,7 @@ impl Droplets {
         for batch in new.chunks(GUIDS) {
             let guids = batch.join(",");
             let listed = all::<Droplet>(cx, &DROPLETS, &[("guids", guids.as_str())], remarks).await;
-            let Some(listed) = or_remark(listed, remarks) else { return };
+            let Some(listed) = or_unread(listed, "droplets", unread, remarks) else { return };
             self.known.extend(listed.items.into_iter().map(|droplet| (droplet.guid.clone(), droplet)));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{self, HeaderName, HeaderValue, StatusCode};
+use axum::http::{self, HeaderName, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 
 use super::encoding::{decoded, pairs};
@@ -56,7 +56,13 @@ pub fn handle(
         body: request.body().to_vec(),
         base: format!("{origin}{prefix}"),
     };
-    reply(foundation.answer(&asked, now, seed))
+    let mut reply = reply(foundation.answer(&asked, now, seed));
+    // The world's time, not that of the machine which simulates it.
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        reply.response.headers_mut().entry(header::DATE).or_insert(date);
+    }
+    reply
 }
 
 /// Spells an answer, of a foundation or of a site.
@@ -99,6 +105,7 @@ mod tests {
     fn links_lead_back_to_the_server_and_the_prefix() {
         let mut foundation = Foundation::new("api.example.com", Timestamp::UNIX_EPOCH);
         let reply = ask(&mut foundation, "/_cf/api.example.com");
+        assert_eq!(reply.response.headers()["date"], "Thu, 01 Jan 1970 00:00:00 GMT", "the world's time");
         let body: serde_json::Value = serde_json::from_slice(reply.response.body()).unwrap();
         assert_eq!(body["links"]["uaa"]["href"], "http://127.0.0.1:4711/_cf/api.example.com/uaa");
         assert_eq!(foundation.requests[0].path, "/");

@@ -22,15 +22,22 @@ pub(in crate::kinds::app) fn process(process_type: &str, states: Vec<Instance>) 
         log_rate: Some(-1),
         user: None,
         version: Some("v1".into()),
+        revision: None,
         health_check: Check { check_type: Some("port".to_owned()), timeout: Some(60), ..Check::default() },
         readiness: Check { check_type: Some("process".to_owned()), ..Check::default() },
         created_at: Some(at("2026-11-01T10:00:00Z")),
+        updated_at: Some(at("2026-11-01T10:00:00Z")),
         states: Ok(states),
     }
 }
 
 pub(in crate::kinds::app) fn deployment(since: &str) -> Deployment {
-    Deployment { guid: "59c3d133".into(), created_at: at(since), reason: Some("DEPLOYING".to_owned()) }
+    Deployment {
+        guid: "59c3d133".into(),
+        created_at: at(since),
+        progressed_at: None,
+        reason: Some("DEPLOYING".to_owned()),
+    }
 }
 
 /// Two instances of `web`, which run since an hour after the app was last touched.
@@ -183,7 +190,8 @@ fn the_environment_is_marked_only_where_the_manifest_was_read() {
     let read = super::super::manifest::tests::parsed(yaml);
     let (_, marks) = live(&Observed { manifest: Some(read), ..observed() }, &platform());
     let names: Vec<&str> = marks.keys().map(|name| &**name).collect();
-    assert_eq!(names, ["command:web", "environment", "guid:web", "manifest", "process:web", "version:web"]);
+    let expected = ["command:web", "environment", "guid:web", "handed", "handed:web", "manifest"];
+    assert_eq!(names, [expected.as_slice(), &["process:web", "version:web"]].concat());
     let (_, marks) = live(&observed(), &platform());
     assert!(!marks.contains_key("environment") && !marks.contains_key("manifest"), "{marks:?}");
 }
@@ -195,4 +203,47 @@ fn the_image_of_a_docker_app_is_unknown_without_its_droplet() {
     let named = Observed { docker_image: Some("jimdo/deployer:1".to_owned()), ..docker };
     assert_eq!(fields(&named).value("docker.image"), Some(&Value::text("jimdo/deployer:1")));
     assert_eq!(fields(&named).value("buildpacks"), None);
+}
+
+#[test]
+fn what_a_restart_handed_over_is_marked_but_not_while_a_deployment_rolls() {
+    let restarted = || Some((at("2026-11-20T02:00:00Z"), "audit.app.restart".to_owned()));
+    let mut app = Observed { restarted: restarted(), ..observed() };
+    app.processes[0].updated_at = Some(at("2026-11-20T03:00:00Z"));
+    let marked = |app: &Observed, name: &str| live(app, &platform()).1.get(name).map(ToString::to_string);
+    assert_eq!(marked(&app, "handed").as_deref(), Some("2026-11-20T02:00:00Z"));
+    assert_eq!(marked(&app, "handed:web").as_deref(), Some("late"), "it was scaled since");
+    assert_eq!(marked(&app, "rolling:web"), None);
+    app.deployment = Some(deployment("2026-11-20T04:00:00Z"));
+    assert_eq!((marked(&app, "handed"), marked(&app, "handed:web")), (None, None));
+    assert_eq!(marked(&app, "rolling:web").as_deref(), Some("web-guid"));
+}
+
+#[test]
+fn a_host_is_spelled_in_lower_case_and_a_path_as_it_is() {
+    let mut app = observed();
+    app.routes[0].url = "API.Example.com/V1".to_owned();
+    let fields = fields(&app);
+    assert_eq!(fields.value("routes.api.example.com/V1"), Some(&Value::Bool(true)));
+    assert_eq!(fields.value("routes"), Some(&Value::set(["api.example.com/V1"])));
+}
+
+#[test]
+fn what_stands_in_addresses_to_be_let_in_is_not_shown() {
+    for (live, shown) in [
+        ("ruby_buildpack", "ruby_buildpack"),
+        ("https://github.com/x/y#v1", "https://github.com/x/y#v1"),
+        ("https://me:hunter2@git.example.com/x/y#v1", "https://***:***@git.example.com/x/y#v1"),
+        ("https://***:***@git.example.com/x", "https://***:***@git.example.com/x"),
+        ("https://git.example.com/x.zip?token=hunter2", "https://git.example.com/x.zip"),
+    ] {
+        assert_eq!(without_secrets(live), shown);
+    }
+    assert_eq!(without_secret_query("/health?deep=no"), "/health?deep=no");
+    assert_eq!(without_secret_query("/health?deep=no&token=hunter2"), "/health?deep=***&token=***");
+    let mut app = observed();
+    app.buildpacks = vec!["https://me:hunter2@git.example.com/x".to_owned()];
+    app.processes[0].health_check.endpoint = Some("/health?token=hunter2".to_owned());
+    let (live, marks) = live(&app, &platform());
+    assert!(!format!("{live:?} {marks:?}").contains("hunter2"), "{live:?} {marks:?}");
 }

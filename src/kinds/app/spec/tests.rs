@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
@@ -196,6 +197,46 @@ fn the_two_ways_to_describe_an_application_exclude_each_other() {
     let refused = |spec: &str| only(stage.declare(spec).unwrap_err()).path;
     assert_eq!(refused("{space: prod, manifest: manifest.yml, application: {memory: 1G}}"), ["application"]);
     assert_eq!(refused("{space: prod, select: [web]}"), ["select"]);
+    assert_eq!(refused("{space: prod, prefixed: true}"), ["prefixed"]);
     assert_eq!(refused("{space: ' '}"), ["space"]);
     assert_eq!(refused("{space: prod, organization: other}"), ["organization"]);
+}
+
+#[test]
+fn two_spaces_may_have_applications_of_one_name_where_the_document_prefixes_its_own() {
+    let stage = Stage::new().file("apps/manifest.yml", MANIFEST);
+    let declaration = stage.declare("{space: blue, manifest: manifest.yml, select: [worker], prefixed: true}").unwrap();
+    assert_eq!(
+        parts(&declaration),
+        ["App c2/worker (blue/worker) of itself", "ServiceBinding c2/worker/queue (blue/worker/queue) of c2/worker"]
+    );
+}
+
+#[test]
+fn an_application_that_is_described_here_may_have_the_attributes_of_old_too() {
+    let declaration = Stage::new().declare("{space: prod, application: {domain: example.com, memory: 1G}}").unwrap();
+    assert_eq!((&*declaration.id, expected(&declaration, "routes.c2.example.com")), ("prod/c2", Some(true.into())));
+    let refused = only(Stage::new().declare("{space: prod, application: {host: c2}}").unwrap_err());
+    assert_eq!(refused.message, "which domain is the host `c2` in?");
+}
+
+#[test]
+fn a_manifest_and_a_vars_file_that_are_not_there_are_told_at_once() {
+    let problems = Stage::new().declare("{space: prod, manifest: none.yml, vars: [nor.yml]}").unwrap_err();
+    let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        told,
+        ["there is no file `apps/nor.yml` below the root", "there is no file `apps/none.yml` below the root"]
+    );
+}
+
+#[test]
+fn a_name_that_a_vars_file_gives_is_told_as_it_is_written() {
+    let text = "applications: [{name: ((a))}, {name: ((a))}, {name: b}]\n";
+    let stage = Stage::new().file("apps/manifest.yml", text).file("apps/vars.yml", "a: hunter2\n");
+    let twice = only(stage.declare("{space: prod, manifest: manifest.yml, vars: [vars.yml]}").unwrap_err());
+    assert_eq!(twice.message, "the application `((a))` is described twice");
+    let stage = stage.file("apps/manifest.yml", "applications: [{name: ((a))}]\n");
+    let unknown = stage.declare("{space: prod, manifest: manifest.yml, vars: [vars.yml], select: [x]}").unwrap_err();
+    assert_eq!(only(unknown).hint.as_deref(), Some("its applications are: ((a))"));
 }

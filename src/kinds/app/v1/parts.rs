@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use super::sheet::{Notes, Sheet, is_null, scalar};
 use crate::kinds::app::units;
-use crate::manifest::problem::shorten;
 use crate::manifest::tree::{Data, Node, Resolved, Scalar};
 
 /// How many digits a number with a fraction may have before its point, and zeros after it, to be
@@ -54,6 +53,10 @@ pub(super) fn variables(sheet: &Sheet<'_>, notes: &mut Notes<'_>) -> BTreeMap<St
     let path = sheet.path("env");
     let mut variables = BTreeMap::new();
     for (key, node) in sheet.map("env", notes) {
+        if let Some(why) = refused(&key.name) {
+            let message = format!("the variable `{}` {why}", notes.told(key.place, &key.name));
+            notes.problem(key.place, message, "take it out: Cloud Foundry refuses it in a manifest");
+        }
         let path = format!("{path}.{}", key.name);
         let value = match &node.data {
             Data::Scalar(_) => scalar(node, &path, notes).and_then(|scalar| {
@@ -71,6 +74,18 @@ pub(super) fn variables(sheet: &Sheet<'_>, notes: &mut Notes<'_>) -> BTreeMap<St
         variables.insert(key.name.clone(), value);
     }
     variables
+}
+
+/// Why Cloud Foundry refuses a variable of this name.
+fn refused(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    match name.as_str() {
+        "PORT" => Some("is set by the platform alone"),
+        _ if name.starts_with("VCAP_") || name.starts_with("VMC_") => {
+            Some("has a name that the platform keeps to itself")
+        }
+        _ => None,
+    }
 }
 
 /// What an application finds in a variable. Before it gets there the value has been read by YAML 1.1,
@@ -153,9 +168,9 @@ fn route(path: String, node: &Node, notes: &mut Notes<'_>) -> Option<Route> {
     let sheet = Sheet::of(node, path, &["route", "protocol", "options"], notes)?;
     let text = sheet.required("route", notes)?;
     let Some(url) = url(&text) else {
-        let place = sheet.node("route").map_or(sheet.place, |node| node.place);
-        let message = format!("`{}` is no route", shorten(&text));
-        notes.problem(place, message, "write `host.domain`, and `:port` or `/path` where it has one");
+        let message = format!("`{}` is no route", notes.told(sheet.place_of("route"), &text));
+        let hint = "write `host.domain`, and `:port` or `/path` where it has one";
+        sheet.problem("route", message, hint, notes);
         return None;
     };
     let options = sheet.node("options").and_then(|node| {
@@ -177,9 +192,9 @@ fn balance(options: &Sheet<'_>, notes: &mut Notes<'_>) -> Option<String> {
     let raw = options.text("hash_balance", notes)?;
     let number = raw.trim().parse::<f64>().ok().filter(|number| (0.0..=100.0).contains(number));
     if number.is_none() {
-        let message = format!("`{}` is no `{}`", shorten(&raw), options.path("hash_balance"));
-        let place = options.node("hash_balance").map_or(options.place, |node| node.place);
-        notes.problem(place, message, "write a number from 0 to 100");
+        let told = notes.told(options.place_of("hash_balance"), &raw);
+        let message = format!("`{told}` is no `{}`", options.path("hash_balance"));
+        options.problem("hash_balance", message, "write a number from 0 to 100", notes);
     }
     number.map(|number| format!("{number:?}"))
 }
@@ -202,11 +217,11 @@ pub(super) fn sidecars(sheet: &Sheet<'_>, notes: &mut Notes<'_>) -> BTreeMap<Str
         let known = ["name", "command", "process_types", "memory"];
         let Some(sheet) = Sheet::of(node, path, &known, notes) else { continue };
         let Some(name) = sheet.required("name", notes) else { continue };
-        let sidecar = Sidecar {
-            command: sheet.text("command", notes),
-            process_types: sheet.texts("process_types", notes),
-            memory: sheet.amount("memory", units::megabytes, notes),
-        };
+        let (command, process_types) = (sheet.text("command", notes), sheet.texts("process_types", notes));
+        if sheet.node("process_types").is_none() || process_types.as_ref().is_some_and(Vec::is_empty) {
+            sheet.lacks("process_types", notes);
+        }
+        let sidecar = Sidecar { command, process_types, memory: sheet.amount("memory", units::megabytes, notes) };
         sidecars.insert(name, sidecar);
     }
     sidecars

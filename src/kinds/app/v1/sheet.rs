@@ -5,6 +5,7 @@
 //! `v1` and `legacy` do, which call it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::kinds::app::units::{self, UnitError};
 use crate::kinds::app::vars;
@@ -21,12 +22,34 @@ pub struct Notes<'a> {
     pub problems: Vec<SpecProblem>,
     /// What cannot be compared, and why.
     pub not_compared: Vec<String>,
+    /// Where a vars file gives a value, and what is written in its place.
+    filled: Arc<BTreeMap<Place, String>>,
 }
 
 impl<'a> Notes<'a> {
     /// Nothing so far, of this file.
     pub fn of(file: Option<&'a str>) -> Self {
         Self { file, ..Self::default() }
+    }
+
+    /// Nothing so far, of the same file and with the same values to keep.
+    pub fn apart(&self) -> Self {
+        Self { file: self.file, filled: self.filled.clone(), ..Self::default() }
+    }
+
+    /// Remembers that a vars file gives what stands here: only `written` is ever told.
+    pub fn fill(&mut self, place: Place, written: impl Into<String>) {
+        Arc::make_mut(&mut self.filled).insert(place, written.into());
+    }
+
+    /// Whether a vars file gives what stands here, or a part of it.
+    pub fn is_filled(&self, place: Place) -> bool {
+        self.filled.contains_key(&place)
+    }
+
+    /// A value or name that stands here, as a message may repeat it: what a vars file gives may be secret.
+    pub fn told(&self, place: Place, text: &str) -> String {
+        shorten(self.filled.get(&place).map_or(text, String::as_str))
     }
 
     /// Notes that something is wrong here.
@@ -113,9 +136,10 @@ impl<'n> Sheet<'n> {
                     Some(meant) => format!("did you mean `{meant}`?"),
                     None => format!("known here are: {}", known.join(", ")),
                 };
-                notes.problem(key.place, format!("unknown attribute `{}`", shorten(&key.name)), hint);
+                let message = format!("unknown attribute `{}`", notes.told(key.place, &key.name));
+                notes.problem(key.place, message, hint);
             } else if sheet.fields.insert(name, value).is_some() {
-                let message = format!("`{}` is written twice", shorten(&key.name));
+                let message = format!("`{}` is written twice", notes.told(key.place, &key.name));
                 notes.problem(key.place, message, "`-` and `_` are the same in this name: keep one");
             }
         }
@@ -151,11 +175,16 @@ impl<'n> Sheet<'n> {
     pub fn required(&self, name: &str, notes: &mut Notes<'_>) -> Option<String> {
         let text = self.text(name, notes);
         if self.node(name).is_none() || text.as_deref() == Some("") {
-            let here = if self.path.is_empty() { "the application".to_owned() } else { format!("`{}`", self.path) };
-            notes.problem(self.place, format!("{here} has no `{name}`"), format!("add `{name}:`"));
+            self.lacks(name, notes);
             return None;
         }
         text
+    }
+
+    /// Notes that a field is not there, or empty.
+    pub fn lacks(&self, name: &str, notes: &mut Notes<'_>) {
+        let here = if self.path.is_empty() { "the application".to_owned() } else { format!("`{}`", self.path) };
+        notes.problem(self.place, format!("{here} has no `{name}`"), format!("add `{name}:`"));
     }
 
     /// A whole number of at least this.
@@ -163,7 +192,8 @@ impl<'n> Sheet<'n> {
         let raw = &self.scalar(name, notes)?.raw;
         let number = raw.trim().parse::<i64>().ok().filter(|number| *number >= least);
         if number.is_none() {
-            let message = format!("`{}` is no number for `{}`", shorten(raw), self.path(name));
+            let told = notes.told(self.place_of(name), raw);
+            let message = format!("`{told}` is no number for `{}`", self.path(name));
             self.problem(name, message, format!("write a whole number of at least {least}"), notes);
         }
         number
@@ -189,17 +219,24 @@ impl<'n> Sheet<'n> {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("one of: {}", known.join(", ")),
             };
-            self.problem(name, format!("`{}` is no `{}`", shorten(raw), self.path(name)), hint, notes);
+            let told = notes.told(self.place_of(name), raw);
+            self.problem(name, format!("`{told}` is no `{}`", self.path(name)), hint, notes);
         }
         word
     }
 
     /// An amount with a unit.
     pub fn amount(&self, name: &str, read: fn(&str) -> Result<i64, UnitError>, notes: &mut Notes<'_>) -> Option<i64> {
-        match read(&self.scalar(name, notes)?.raw) {
+        let raw = &self.scalar(name, notes)?.raw;
+        match read(raw) {
             Ok(amount) => Some(amount),
             Err(error) => {
-                self.problem(name, format!("`{}`: {error}", self.path(name)), units::HINT, notes);
+                let place = self.place_of(name);
+                let why = match notes.is_filled(place) {
+                    true => format!("`{}` is no amount", notes.told(place, raw)),
+                    false => error.to_string(),
+                };
+                self.problem(name, format!("`{}`: {why}", self.path(name)), units::HINT, notes);
                 None
             }
         }
@@ -235,8 +272,14 @@ impl<'n> Sheet<'n> {
         self.node(name).and_then(|node| entries(node, &self.path(name), notes)).unwrap_or_default()
     }
 
-    fn problem(&self, name: &str, message: String, hint: impl Into<String>, notes: &mut Notes<'_>) {
-        notes.problem(self.node(name).map_or(self.place, |node| node.place), message, hint);
+    /// Where a field stands, or the map that lacks it.
+    pub fn place_of(&self, name: &str) -> Place {
+        self.node(name).map_or(self.place, |node| node.place)
+    }
+
+    /// Notes that something is wrong with a field.
+    pub fn problem(&self, name: &str, message: String, hint: impl Into<String>, notes: &mut Notes<'_>) {
+        notes.problem(self.place_of(name), message, hint);
     }
 }
 

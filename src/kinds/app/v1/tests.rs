@@ -19,7 +19,7 @@ applications:
   stack: cflinuxfs4
   path: build/libs
   cnb-credentials: {registry: {token: hunter2}}
-  env: {DEBUG: true, PORT: 8080, RATIO: 1.10, EMPTY: null, TEXT: 'yes', VERSION: 1.0, WORD: yes, DAY: 2016-06-13}
+  env: {DEBUG: true, LISTEN: 8080, RATIO: 1.10, EMPTY: null, TEXT: 'yes', VERSION: 1.0, WORD: yes, DAY: 2016-06-13}
   features: {ssh: false, revisions: true, service-binding-k8s: true, file-based-vcap-services: false}
   metadata:
     labels: {team: werkzeug, gone: null}
@@ -47,7 +47,7 @@ applications:
     health-check-http-endpoint: /health
     health-check-invocation-timeout: 5
     health-check-interval: 30
-    readiness-health-check-type: port
+    readiness-health-check-type: http
     readiness-health-check-http-endpoint: /ready
     readiness-health-check-invocation-timeout: 2
     readiness-health-check-interval: 10
@@ -113,7 +113,7 @@ fn every_attribute_of_a_process_is_read_and_a_web_entry_wins_over_the_level_abov
     assert_eq!((web.memory, web.disk, web.log_rate, web.timeout), (Some(1024), Some(512), Some(16_384), Some(180)));
     let check = |check: &Check| (check.kind, check.endpoint.clone(), check.invocation_timeout, check.interval);
     assert_eq!(check(&web.health), (Some("http"), Some("/health".to_owned()), Some(5), Some(30)));
-    assert_eq!(check(&web.readiness), (Some("port"), Some("/ready".to_owned()), Some(2), Some(10)));
+    assert_eq!(check(&web.readiness), (Some("http"), Some("/ready".to_owned()), Some(2), Some(10)));
     let worker = api.processes.get("worker").unwrap();
     assert_eq!((worker.command.as_deref(), worker.memory, worker.log_rate), (None, None, Some(-1)));
     assert_eq!(worker.health.kind, Some("process"), "`none` is its old name");
@@ -123,7 +123,7 @@ fn every_attribute_of_a_process_is_read_and_a_web_entry_wins_over_the_level_abov
 fn a_variable_is_the_text_that_cloud_foundry_makes_of_it() {
     let (api, _) = read_in(FULL);
     let value = |name: &str| api.env.get(name).unwrap().as_deref();
-    assert_eq!((value("DEBUG"), value("PORT"), value("RATIO")), (Some("true"), Some("8080"), Some("1.1")));
+    assert_eq!((value("DEBUG"), value("LISTEN"), value("RATIO")), (Some("true"), Some("8080"), Some("1.1")));
     assert_eq!((value("EMPTY"), value("TEXT")), (Some(""), Some("yes")));
     for name in ["VERSION", "WORD", "DAY"] {
         assert_eq!(value(name), None, "{name}");
@@ -174,7 +174,7 @@ fn wrong_values_are_all_told_at_once() {
         "9: `localhost` is no route",
         "6: `no_route` is neither true nor false",
         "5: `-1` is no number for `instances`",
-        "4: `memory`: `1` has no unit that Cloud Foundry knows, but `GiB`",
+        "4: `memory`: `GiB` of `1GiB` is no unit that Cloud Foundry knows",
         "7: `htp` is no `health_check_type`; did you mean `http`?",
     ];
     assert_eq!(problems.len(), beginnings.len(), "{problems:?}");
@@ -229,4 +229,68 @@ fn maps_that_are_merged_by_their_anchors_become_attributes() {
     assert_eq!(problems, Vec::<String>::new());
     let web = api.processes.get(WEB).unwrap();
     assert_eq!((web.memory, web.instances), (Some(1024), Some(3)));
+}
+
+#[test]
+fn what_cloud_foundry_refuses_together_is_refused_here() {
+    let first = |attributes: &str| with(attributes).1.remove(0);
+    assert!(first("env: {PORT: 8080}").starts_with("4: the variable `PORT` is set by the platform alone; "));
+    assert!(first("env: {vcap_x: a}").starts_with("4: the variable `vcap_x` has a name that the platform keeps"));
+    let checks = first("health-check-type: port\nhealth-check-http-endpoint: /health");
+    assert!(
+        checks.starts_with("5: a check of the type `port` asks for no path: `health_check_http_endpoint`; "),
+        "{checks}"
+    );
+    let sidecar = with("sidecars: [{name: proxy}]").1;
+    let told = ["4: `sidecars.0` has no `process_types`; add `process_types:`"];
+    assert_eq!(sidecar, told);
+    assert_eq!(with("sidecars: [{name: proxy, command: ((run)), process_types: [web]}]").1, Vec::<String>::new());
+}
+
+#[test]
+fn routes_beside_no_route_are_told_and_not_compared() {
+    let (api, problems) = with("no-route: true\nroutes: [{route: a.example.com}]");
+    assert_eq!((problems.len(), api.no_route), (0, true));
+    assert_eq!(api.not_compared, ["routes (`no-route: true` beside them wins: take one of the two out)"]);
+}
+
+#[test]
+fn no_message_repeats_what_a_vars_file_gives() {
+    let parsed = |text: &str| {
+        let file = SourceFile { path: "manifest.yml".to_owned(), text: Arc::from(text) };
+        parse_foreign(&file).unwrap().remove(0)
+    };
+    let vars = parsed("s: hunter2@secret\nm: {hunter2-key: 1}\n");
+    for attributes in [
+        "memory: ((s))",
+        "memory: 1((s))",
+        "instances: ((s))",
+        "health-check-type: ((s))",
+        "routes: [{route: ((s))}]",
+        "routes: [{route: a.example.com, options: {loadbalancing: hash, hash_balance: ((s))}}]",
+        "features: ((m))",
+        "processes: [{type: ((s)), memory: 1}]",
+        "processes: [((m))]",
+        "host: ((s))",
+        "domain: ((s))",
+        "host: a\n  domain: ((s))",
+    ] {
+        let document = parsed(&format!("applications:\n- name: api\n  {attributes}\n"));
+        let mut notes = Notes::of(Some("manifest.yml"));
+        let nodes = legacy::applications(&vars::laid_out(&document, &[&vars], &mut notes), &mut notes);
+        let application = nodes.first().map(|node| read(node, &mut notes)).unwrap_or_default();
+        assert!(!notes.problems.is_empty(), "{attributes}: nothing is wrong with it");
+        let told = format!("{:?} {:?}", notes.problems, application.not_compared);
+        assert!(!told.contains("hunter2") && told.contains("(("), "{attributes}: {told}");
+    }
+}
+
+#[test]
+fn explain_lists_every_attribute() {
+    let page = crate::manifest::schema::explain("App.application").unwrap();
+    for name in attributes() {
+        assert!(page.contains(&format!("\n  {name} ")), "{name}: {page}");
+    }
+    let memory = crate::manifest::schema::explain("App.application.memory").unwrap();
+    assert!(memory.contains("With a unit, such as `512M`."), "{memory}");
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -37,11 +38,22 @@ pub(super) struct World {
     pub(super) totals: BTreeMap<&'static str, usize>,
     /// Refusals: by a part of path and query, with the status.
     pub(super) refused: Vec<(&'static str, u16)>,
+    /// Whoever looks for a space by its guid finds none.
+    pub(super) blind: bool,
+    /// The token is refused once, by a part of path and query; from then on the organisation has this guid.
+    pub(super) fails_over: Option<(&'static str, &'static str)>,
+    /// How many seconds its clock is ahead.
+    pub(super) ahead: i64,
 }
 
 impl World {
-    fn answer(&self, path: &str, query: &str, cloud: &str) -> ResponseTemplate {
+    fn answer(&mut self, path: &str, query: &str, cloud: &str) -> ResponseTemplate {
         let whole = format!("{path}?{query}");
+        if let Some((_, guid)) = self.fails_over.take_if(|(part, _)| whole.contains(*part)) {
+            self.lists.insert("/v3/organizations", vec![json!({ "guid": guid, "name": "GDS" })]);
+            let error = json!({ "errors": [{ "code": 1000, "title": "CF-InvalidAuthToken", "detail": "no" }] });
+            return ResponseTemplate::new(401).set_body_json(error);
+        }
         if let Some((_, status)) = self.refused.iter().find(|(part, _)| whole.contains(part)) {
             let error = json!({ "errors": [{ "code": 10003, "title": "CF-NotAuthorized", "detail": "no" }] });
             return ResponseTemplate::new(*status).set_body_json(error);
@@ -64,7 +76,8 @@ impl World {
             _ => {
                 let by_name = query.contains("space_guids=") || query.contains("app_guids=");
                 let list = if by_name { self.named.get(path) } else { self.lists.get(path) };
-                let list = list.cloned().unwrap_or_default();
+                let unseen = self.blind && path == "/v3/spaces" && query.starts_with("guids=");
+                let list = list.filter(|_| !unseen).cloned().unwrap_or_default();
                 let total = self.totals.get(path).copied().unwrap_or(list.len());
                 json!({ "pagination": { "total_results": total, "next": null }, "resources": list })
             }
@@ -128,6 +141,8 @@ pub(super) struct Stand {
     secret: PathBuf,
     reader: CfOrganization,
     pub(super) asks: Asks,
+    /// The guids that the manifest pins.
+    pub(super) pins: BTreeMap<Arc<str>, Option<Arc<str>>>,
 }
 
 impl Stand {
@@ -137,26 +152,29 @@ impl Stand {
         let secret = std::env::temp_dir().join(format!("moored-cf-organization-{}-{number}", std::process::id()));
         std::fs::write(&secret, "s3cret\n").unwrap();
         let (server, world) = (MockServer::start().await, Arc::new(Mutex::new(world)));
-        let (cloud, answering) = (server.uri(), world.clone());
+        let clock = Clock::stopped(NOW.parse().unwrap());
+        let (cloud, answering, ticking) = (server.uri(), world.clone(), clock.clone());
         let respond = move |request: &Request| {
             let (path, query) = (below(request.url.path()), request.url.query().unwrap_or_default());
-            answering.lock().unwrap().answer(path, query, &cloud)
+            let mut world = answering.lock().unwrap();
+            let date = ticking.now().checked_add(SignedDuration::from_secs(world.ahead)).unwrap();
+            let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+            world.answer(path, query, &cloud).insert_header("date", date.as_str())
         };
         Mock::given(any()).respond_with(respond).mount(&server).await;
-        let clock = Clock::stopped(NOW.parse().unwrap());
         let (cloud, requests) = (Some(server.uri()), Requests::default());
         let sessions = Sessions::new(SessionOptions { cloud, clock: clock.clone(), requests, proxy: None }).unwrap();
         let reader = CfOrganization::new(&ScopeKey::new(ScopeKind::CfOrganization, HOST, "cf", "gds"));
         let mut asks = Asks::default();
         asks.want(ask(app::KIND, "production/api"), [Facet::AppManifest]);
-        Self { server, world, clock, sessions, secret, reader, asks }
+        Self { server, world, clock, sessions, secret, reader, asks, pins: BTreeMap::new() }
     }
 
     pub(super) async fn try_read(&mut self) -> Result<Reading, Failure> {
         let foundation = Foundation {
             api: format!("https://{HOST}").into(),
             host: HOST.into(),
-            organizations: BTreeMap::new(),
+            organizations: self.pins.clone(),
             every: true,
             auth: Auth::Client { id: "moored".into(), secret_file: self.secret.to_string_lossy().into() },
         };
