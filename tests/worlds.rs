@@ -58,7 +58,7 @@ impl Observer {
         budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
         let age = Duration::from_secs(600);
         let outside =
-            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+            Outside::new(Some("http://127.0.0.1:1".to_owned()), None, clock, &redactor, &Requests::default()).unwrap();
         let shared = Arc::new(Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, age));
         let mut watch = Watch::new(Memory::default(), None);
         watch.declare(desired);

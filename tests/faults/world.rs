@@ -377,7 +377,7 @@ fn begin(scratch: &Scratch, clock: &Clock, cloud: &Cloud, keeps: bool) -> (Watch
     let budgets = Arc::new(Budgets::new(clock.clone()));
     budgets.declare(desired.environments.values().flat_map(|environment| environment.accounts.values()));
     let outside =
-        Outside::new(Some("http://127.0.0.1:1".to_owned()), None, &clock, &redactor, &Requests::default()).unwrap();
+        Outside::new(Some("http://127.0.0.1:1".to_owned()), None, clock, &redactor, &Requests::default()).unwrap();
     let shared =
         Arc::new(Shared::new(sessions, outside, budgets, clock.clone(), redactor, true, Duration::from_secs(60)));
     let (mut memory, mut history) = (Memory::default(), None);

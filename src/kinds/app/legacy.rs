@@ -136,8 +136,7 @@ fn joined(common: &[(Key, Node)], own: &[(Key, Node)]) -> Vec<(Key, Node)> {
 
 /// An application with routes in place of hosts and domains.
 fn converted(fields: Vec<(Key, Node)>, place: Place, notes: &mut Notes<'_>) -> Node {
-    let (gone, mut kept): (Vec<(Key, Node)>, Vec<(Key, Node)>) =
-        fields.into_iter().partition(|(key, _)| is_one_of(key, &GONE));
+    let (gone, mut kept): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(key, _)| is_one_of(key, &GONE));
     for (key, _) in gone.iter().filter(|(key, _)| !is_one_of(key, &ROUTING)) {
         let hint = match key.name.as_str() {
             "inherit" => "copy what it inherits into this manifest: the cf CLI has forgotten how to look there",

@@ -70,10 +70,13 @@ pub struct Emptied {
     had: BTreeMap<&'static str, BTreeMap<Arc<str>, Had>>,
 }
 
+/// The guid of a thing, and of what it goes with.
+type Known = (Arc<str>, Option<Arc<str>>);
+
 #[derive(Debug)]
 struct Had {
     /// The guids of its things, each with what it is deleted with.
-    things: Vec<(Arc<str>, Option<Arc<str>>)>,
+    things: Vec<Known>,
     /// When the reading began.
     since: Timestamp,
     /// When the first reading began that lacked them all, and how many have since.
@@ -93,7 +96,7 @@ impl Emptied {
     ) -> Doubts {
         let had = self.had.entry(list.what).or_default();
         had.retain(|_, had| started.duration_since(had.since) <= KEPT);
-        let mut now: BTreeMap<Arc<str>, Vec<(Arc<str>, Option<Arc<str>>)>> = BTreeMap::new();
+        let mut now: BTreeMap<Arc<str>, Vec<Known>> = BTreeMap::new();
         for thing in things.into_iter().filter(|thing| visible.contains_key(&thing.space)) {
             now.entry(thing.space).or_default().push((thing.guid, thing.goes_with));
         }
