@@ -51,7 +51,9 @@ pub enum Judgement {
     },
     /// The role may never read what would tell whether it works: counted, and nothing ends by it.
     Unchecked(Arc<str>),
-    /// The same of one drift alone.
+    /// Something more that nobody can tell here: counted, and that is all.
+    Untold(Arc<str>),
+    /// What the role may never read, of one drift alone.
     Unsure {
         /// What does not end by it.
         drift: Drift,

@@ -344,6 +344,7 @@ impl Present<'_, '_> {
                 doubt.extend([Drift::Degraded, Drift::Latent]);
                 unit.unchecked.push(why);
             }
+            Judgement::Untold(why) => unit.unchecked.push(why),
             Judgement::Unsure { drift, why } => {
                 doubt.push(drift);
                 unit.unchecked.push(why);

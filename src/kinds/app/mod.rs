@@ -94,6 +94,7 @@ impl Kind for App {
             said.extend(restart.latent);
             said.extend(restage::judge(&live.fields));
             unsure.extend(restart.unsure);
+            said.extend(restart.untold.into_iter().map(|why| Judgement::Untold(why.into())));
             unsure.extend(restage::gap(&live.fields));
         }
         if is_waiting(declared, world) {

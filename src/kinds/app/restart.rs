@@ -8,7 +8,7 @@
 mod verdict;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -40,6 +40,11 @@ const UNREAD_EVENTS: &str = "unread:auditEvents";
 /// The note of a reading that could not read the variables of every running app: why not.
 const UNREAD_GROUP: &str = "unread:runningEnvironment";
 
+/// Why an auditor is told no more: labels and variables change the same stamp.
+const TOUCHED: &str = "whether a restart is needed: what of the app changed is told to cloud_controller.admin_read_only, or a Space Developer";
+/// Why nothing is suspected of what changed long ago.
+const FORGOTTEN: &str = "whether a restart is needed: what changed is older than the audit log, and moored did not watch then";
+
 /// What is said of an app.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Judged {
@@ -47,6 +52,8 @@ pub struct Judged {
     pub latent: Vec<Judgement>,
     /// Why something that waited may wait still, though nobody can tell now.
     pub unsure: Vec<String>,
+    /// Why nobody can tell of something whether it waits.
+    pub untold: BTreeSet<&'static str>,
 }
 
 /// A process with running instances.
@@ -152,7 +159,16 @@ impl Bench<'_> {
         let quiet = !changed && suspected.is_empty();
         said.extend(self.proven(suspected, &mut judged.unsure));
         if quiet {
-            said.extend(self.touched(&running));
+            match self.touched(&running) {
+                // A finding for want of a right would be the right's own fault.
+                Some(_) if matches!(&*self.live.fields.fact("env"), Fact::Unchecked(_)) => {
+                    judged.untold.insert(TOUCHED);
+                }
+                touched => said.extend(touched),
+            }
+        }
+        if self.is_any_forgotten(&running) {
+            judged.untold.insert(FORGOTTEN);
         }
         judged.latent = said.into_iter().map(|message| Judgement::Latent { message, cause: None }).collect();
         self.shared(&running, &mut judged);
@@ -327,6 +343,17 @@ impl Bench<'_> {
             What::Binding(_) | What::RunningGroup => evidence.version_after,
         };
         Evidence { version_after, ..evidence }
+    }
+
+    /// Whether something changed so long ago that nobody knows what became of it.
+    fn is_any_forgotten(&self, running: &[Running<'_>]) -> bool {
+        let all = self.configured().chain(self.bound());
+        let mut old = all.filter(|handed| self.is_forgotten(handed.change));
+        old.any(|handed| {
+            let concerned = running.iter().filter(|one| handed.what.process().is_none_or(|only| only == one.name));
+            let worst = concerned.map(|process| verdict(handed.change, self.evidence(&handed, process))).max();
+            worst == Some(Verdict::Maybe)
+        })
     }
 
     /// Whether the audit log would no longer tell of a restart after it, which moored did not watch.

@@ -237,6 +237,9 @@ fn where_variables_are_not_watched_an_app_that_was_touched_after_its_start_may_n
     assert_eq!(stage.judged(), [], "its variables were watched, and did not change");
     stage.marks.remove("manifest");
     assert!(stage.message().starts_with("may need a restart: something of the app changed"), "{}", stage.message());
+    stage.app.manifest = Some(Err(Fact::Unchecked("the role may not".into())));
+    let told = stage.told();
+    assert_eq!((told.latent, told.untold), (Vec::new(), BTreeSet::from([TOUCHED])), "an auditor is told no finding");
 }
 
 #[test]
