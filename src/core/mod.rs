@@ -26,6 +26,7 @@ pub mod questions;
 pub mod recall;
 pub mod record;
 pub mod redact;
+pub mod repair;
 pub mod report;
 pub mod snapshot;
 pub mod template;

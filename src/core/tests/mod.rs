@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod findings;
-mod fixture;
+pub(in crate::core) mod fixture;
 mod inventory;
 mod orphans;
 mod properties;
