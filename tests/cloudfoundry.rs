@@ -9,12 +9,16 @@ mod common;
 mod buildpacks;
 #[path = "cloudfoundry/c2.rs"]
 mod c2;
+#[path = "faults_network/certificates.rs"]
+mod certificates;
 #[path = "cloudfoundry/cost.rs"]
 mod cost;
 #[path = "cloudfoundry/draws.rs"]
 mod draws;
 #[path = "cloudfoundry/errors.rs"]
 mod errors;
+#[path = "cloudfoundry/import.rs"]
+mod import;
 #[path = "cloudfoundry/inventories.rs"]
 mod inventories;
 #[path = "cloudfoundry/lies.rs"]
@@ -33,5 +37,7 @@ mod running;
 mod secrets;
 #[path = "cloudfoundry/stage.rs"]
 mod stage;
+#[path = "cloudfoundry/tls.rs"]
+mod tls;
 #[path = "cloudfoundry/trouble.rs"]
 mod trouble;

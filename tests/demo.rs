@@ -74,6 +74,9 @@ fn an_ordinary_day_wakes_nobody() {
             "the platform gets a new buildpack: two apps wait for a restage, in one group",
             "the apps are built again: there never was any finding above info",
             "the apps are built again: `moored check` exits 0",
+            "a stack roll: all three apps wait for another stack, in one group",
+            "a stack roll: `moored check` exits 2, and knows of nothing else",
+            "a stack roll: there never was any finding above info",
         ],
     );
 }

@@ -26,7 +26,7 @@ use crate::store::{self, ChangeQuery, History as _, Reach, SqliteHistory};
 /// interval of a minute it may be two readings old.
 const QUIET_FOR: SignedDuration = SignedDuration::from_secs(130);
 
-/// A reading without news is written down once a minute: one that is younger proves no silence.
+/// A reading without news is written down once a minute: one that is younger is no silence.
 const WRITTEN_EVERY: SignedDuration = SignedDuration::from_secs(90);
 
 /// So many scopes are named one by one.
@@ -282,11 +282,14 @@ fn page(answer: &Answer, since: Timestamp, until: Timestamp, limit: u16, all: bo
         let scope = clean(&reach.scope.to_string());
         format!("the record of {scope} begins at {}: what changed before is not known", moment(reach.begins))
     });
-    let behind = |reach: &Reach| reach.read_at <= since && until.duration_since(reach.read_at) > WRITTEN_EVERY;
-    let unread = |reach: &&Reach| is_quiet(reach, until) || behind(reach);
+    let unread = |reach: &&Reach| is_quiet(reach, until) || reach.read_at <= since;
     let quiet = answer.recorded.iter().filter(unread).map(|reach| {
         let (scope, read_at) = (clean(&reach.scope.to_string()), moment(reach.read_at));
-        format!("{scope} was not read since {read_at}, as far as is recorded: what changed after that is not known")
+        let recorded = match until.duration_since(reach.read_at) > WRITTEN_EVERY {
+            true => "as far as is recorded",
+            false => "as far as is recorded (a reading without news is written down once a minute)",
+        };
+        format!("{scope} was not read since {read_at}, {recorded}: what changed after that is not known")
     });
     let unseen = answer.recorded.iter().filter(|reach| reach.unseen > 0).map(|reach| {
         let scope = clean(&reach.scope.to_string());

@@ -1,4 +1,4 @@
-//! A property: whatever role, page, list or answer is taken away, nothing is ever called missing,
+//! A property: whoever reads, and whatever role, page, list or answer is taken away, nothing is ever called missing,
 //! orphaned or vanished; and what is put right again is found as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,35 @@ use moored::sim::cloudfoundry::faults::{Effect, Rule};
 use moored::sim::cloudfoundry::{AppPlan, Foundation, Role};
 use proptest::prelude::*;
 
-use super::place::{self, LISTS, ORGANIZATION, SPACE};
+use super::place::{self, LISTS, ORGANIZATION, SECRET, SPACE};
 use super::stage::{Stage, start};
+
+/// The space that is read beside the one of the apps.
+const OTHER: &str = "tools";
+
+/// What moored may read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// Everything, with secrets.
+    Everything,
+    /// Everything but secrets.
+    Audits,
+    /// Two spaces, by a role in each.
+    Spaces,
+    /// The organisation, and nothing that is in its spaces.
+    Organization,
+}
+
+/// A role that is taken away.
+#[derive(Debug, Clone, Copy)]
+struct Revoked {
+    /// After so many readings of a pass; before the first of them at 0.
+    after: usize,
+    /// The one in the space of the apps alone, where there is one in each.
+    only_one: bool,
+    /// The organisation is still seen.
+    leaves_organization: bool,
+}
 
 /// An app of a drawn foundation: bound to the database, to the queue, with so many instances.
 #[derive(Debug, Clone, Copy)]
@@ -62,12 +89,61 @@ fn wrong() -> impl Strategy<Value = Wrong> {
         .prop_map(|(path, effect, share, later_pages)| Wrong { path, effect, share, later_pages })
 }
 
+fn any_reader() -> impl Strategy<Value = Reader> {
+    let all = vec![Reader::Everything, Reader::Audits, Reader::Spaces, Reader::Organization];
+    proptest::sample::select(all)
+}
+
+fn any_revoked() -> impl Strategy<Value = Revoked> {
+    (0_usize..4, any::<bool>(), any::<bool>()).prop_map(|(after, only_one, leaves_organization)| Revoked {
+        after,
+        only_one,
+        leaves_organization,
+    })
+}
+
 fn name(number: usize) -> String {
     format!("app-{number}")
 }
 
-fn foundation(apps: &[Drawn]) -> Foundation {
+/// The roles of such a reader; the first is the one that sees the apps.
+fn roles(foundation: &Foundation, reader: Reader) -> Vec<Role> {
+    let space = |name: &str| Role::SpaceAuditor(foundation.space_guid(ORGANIZATION, name).unwrap());
+    match reader {
+        Reader::Everything => vec![Role::AdminReadOnly],
+        Reader::Audits => vec![Role::GlobalAuditor],
+        Reader::Spaces => vec![space(SPACE), space(OTHER)],
+        Reader::Organization => vec![organization(foundation)],
+    }
+}
+
+fn organization(foundation: &Foundation) -> Role {
+    Role::OrgAuditor(foundation.organization_guid(ORGANIZATION).unwrap())
+}
+
+/// Every role of the reader.
+fn grant(foundation: &mut Foundation, reader: Reader) {
+    for role in roles(foundation, reader) {
+        foundation.set_role("moored", role);
+    }
+}
+
+fn revoke(foundation: &mut Foundation, reader: Reader, revoked: Revoked) {
+    let count = if revoked.only_one { 1 } else { usize::MAX };
+    for role in roles(foundation, reader).into_iter().take(count) {
+        foundation.revoke_role("moored", &role);
+    }
+    if revoked.leaves_organization {
+        let role = organization(foundation);
+        foundation.set_role("moored", role);
+    }
+}
+
+fn foundation(apps: &[Drawn], reader: Reader) -> Foundation {
     let (mut foundation, made) = place::bare(start());
+    // Without any role it is still let in, and is told of nothing.
+    foundation.add_client("moored", SECRET, &["cloud_controller.read"]);
+    grant(&mut foundation, reader);
     for (service, plan) in [("db", Some(("postgres", "medium"))), ("queue", None)] {
         foundation.create_service_instance(ORGANIZATION, SPACE, service, plan, made);
     }
@@ -100,7 +176,18 @@ fn manifest(apps: &[Drawn]) -> String {
     apps.iter().enumerate().filter(|(_, app)| app.declared).map(document).collect()
 }
 
-async fn play(apps: Vec<Drawn>, wrongs: Vec<Wrong>, pages: bool, revoked: bool) -> Result<(), TestCaseError> {
+/// What cannot be judged, whatever the reason.
+fn unknown(stage: &Stage) -> BTreeSet<String> {
+    stage.unknown().into_keys().collect()
+}
+
+async fn play(
+    apps: Vec<Drawn>,
+    wrongs: Vec<Wrong>,
+    pages: bool,
+    reader: Reader,
+    revoked: Option<Revoked>,
+) -> Result<(), TestCaseError> {
     let declared = manifest(&apps);
     let mut files = place::manifests().to_vec();
     files.retain(|(file, _)| !["apps.yaml", "services.yaml"].contains(file));
@@ -108,34 +195,48 @@ async fn play(apps: Vec<Drawn>, wrongs: Vec<Wrong>, pages: bool, revoked: bool) 
     if declared.is_empty() {
         files.pop();
     }
-    let mut stage = Stage::over("draws", foundation(&apps), &files).await;
+    let mut stage = Stage::over("draws", foundation(&apps, reader), &files).await;
     stage.passes(2).await;
     prop_assert_eq!(stage.open(), BTreeSet::new());
-    prop_assert_eq!(stage.unknown(), BTreeMap::new());
+    let unseen = unknown(&stage);
+    if reader != Reader::Organization {
+        prop_assert_eq!(stage.unknown(), BTreeMap::new());
+    }
 
     stage.cf(|cf, _| {
         cf.page_limit = pages.then_some(4);
-        if revoked {
-            cf.revoke_role("moored", &Role::AdminReadOnly);
-        }
         for wrong in &wrongs {
             let rule = Rule::always(wrong.path, wrong.effect.clone()).sometimes(wrong.share);
             cf.faults.add(if wrong.later_pages { rule.about("&page=") } else { rule });
         }
     });
+    let after = revoked.map_or(usize::MAX, |revoked| revoked.after);
+    let take_away = |stage: &Stage| {
+        if let Some(revoked) = revoked {
+            stage.cf(|cf, _| revoke(cf, reader, revoked));
+        }
+    };
     for pass in 0..3 {
-        stage.pass().await;
-        prop_assert_eq!(stage.losses(), BTreeSet::new(), "pass {} of {:?}", pass, wrongs);
+        if pass == 0 {
+            stage.pass_with(after, take_away).await;
+            // There may be fewer readings than that in a pass.
+            take_away(&stage);
+        } else {
+            stage.pass().await;
+        }
+        prop_assert_eq!(stage.losses(), BTreeSet::new(), "pass {} of {:?} {:?} {:?}", pass, reader, revoked, wrongs);
     }
     stage.cf(|cf, _| {
         cf.faults.clear();
-        cf.set_role("moored", Role::AdminReadOnly);
+        let role = organization(cf);
+        cf.revoke_role("moored", &role);
+        grant(cf, reader);
     });
     // A secret that was refused is tried again after five minutes.
     stage.advance(SignedDuration::from_mins(5));
     stage.passes(3).await;
-    prop_assert_eq!(stage.open(), BTreeSet::new(), "put right: {:?}", wrongs);
-    prop_assert_eq!(stage.unknown(), BTreeMap::new(), "put right: {:?}", wrongs);
+    prop_assert_eq!(stage.open(), BTreeSet::new(), "put right: {:?} {:?} {:?}", reader, revoked, wrongs);
+    prop_assert_eq!(unknown(&stage), unseen, "put right: {:?} {:?} {:?}", reader, revoked, wrongs);
     Ok(())
 }
 
@@ -147,9 +248,10 @@ proptest! {
         apps in proptest::collection::vec(app(), 1..5),
         wrongs in proptest::collection::vec(wrong(), 0..4),
         pages in any::<bool>(),
-        revoked in proptest::bool::weighted(0.1),
+        reader in any_reader(),
+        revoked in proptest::option::weighted(0.3, any_revoked()),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(play(apps, wrongs, pages, revoked))?;
+        runtime.block_on(play(apps, wrongs, pages, reader, revoked))?;
     }
 }

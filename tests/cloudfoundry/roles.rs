@@ -67,7 +67,8 @@ async fn an_auditor_leaves_env_and_commands_unchecked_without_effect_on_any_stat
     stage.passes(5).await;
     assert_eq!(stage.open(), BTreeSet::new(), "a finding for want of a right would be the right's own fault");
     let snapshot = stage.snapshot();
-    let told = snapshot.unchecked.keys().any(|(_, why)| why.starts_with("whether a restart is needed: what of the app"));
+    let told =
+        snapshot.unchecked.keys().any(|(_, why)| why.starts_with("whether a restart is needed: what of the app"));
     assert!(told, "that something changed, it sees: {:?}", snapshot.unchecked);
     let refused = stage.asked().into_iter().filter(|(path, _)| path.ends_with("/manifest")).map(|(_, times)| times);
     assert!(refused.sum::<usize>() <= 1, "a role that may not is not asked to at each pass");

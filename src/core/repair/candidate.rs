@@ -110,7 +110,7 @@ impl<'a> Candidate<'a> {
             }
             Why::Owned(_) => Intent::Owned,
             Why::Absent(_) => Intent::Absent,
-            Why::Alone(cause) => Intent::Alone(*cause),
+            Why::Alone(cause) => Intent::Alone(cause),
             Why::Nobody => Intent::Nobody,
         }
     }

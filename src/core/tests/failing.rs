@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::fixture::{Stage, at, line};
 use crate::core::desired::Declared;
 use crate::core::drift::{State, Verdict};
@@ -118,9 +116,8 @@ fn two_failures_in_a_row_are_on_their_way_and_the_third_is_degraded() {
     let third = door.fails();
     is(&third, DEGRADED);
     let finding = third.findings.first().unwrap();
-    let since: Timestamp = at(4 * 60);
     assert_eq!((&*finding.message, finding.works, finding.decides), ("HTTP 503, declared 200..299", false, false));
-    assert!(finding.since >= since, "found with the third failure, not with the first: {}", finding.since);
+    assert!(finding.since >= at(4 * 60), "found with the third failure, not with the first: {}", finding.since);
     assert_eq!(verdict(&third), Verdict::Partial, "only what decides the environment takes it down");
 }
 

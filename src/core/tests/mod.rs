@@ -1,6 +1,7 @@
 //! Sentences about `evaluate`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod failing;
 mod findings;
 pub(in crate::core) mod fixture;
 mod inventory;

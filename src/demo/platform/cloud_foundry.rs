@@ -27,7 +27,14 @@ pub const SURVEYS: &str = "surveys";
 /// The buildpack of both.
 pub const RUBY: &str = "ruby_buildpack";
 
-const STACK: &str = "cflinuxfs4";
+/// The stack of every app.
+pub const STACK: &str = "cflinuxfs4";
+/// The stack that comes after it.
+pub const NEXT_STACK: &str = "cflinuxfs5";
+/// The buildpacks of each stack, the one that is tried first at the top, with their versions.
+pub const BUILDPACKS: [(&str, &str); 3] =
+    [("staticfile_buildpack", "1.6.29"), (RUBY, "1.10.25"), ("nodejs_buildpack", "1.8.38")];
+
 const BROKERED: Option<(&str, &str)> = Some(("postgres", "small"));
 
 /// Puts the foundation and the sites beside the AWS accounts.
@@ -42,8 +49,8 @@ fn foundation(made: Timestamp) -> Foundation {
     let mut foundation = Foundation::new(HOST, made);
     foundation.add_client("moored", "simulated", &["cloud_controller.admin_read_only"]);
     foundation.add_stack(STACK);
-    for (name, version) in [("staticfile_buildpack", "1.6.29"), (RUBY, "1.10.25"), ("nodejs_buildpack", "1.8.38")] {
-        foundation.add_buildpack(name, Some(STACK), &buildpack_file(name, version));
+    for (name, version) in BUILDPACKS {
+        foundation.add_buildpack(name, Some(STACK), &buildpack_file(name, STACK, version));
     }
     foundation.create_service_instance(ORGANIZATION, SPACE, "helpdesk-db", BROKERED, made);
     foundation.create_service_instance(ORGANIZATION, SPACE, "helpdesk-queue", None, made);
@@ -55,8 +62,8 @@ fn foundation(made: Timestamp) -> Foundation {
 }
 
 /// The file of a buildpack, whose name tells the version.
-pub fn buildpack_file(name: &str, version: &str) -> String {
-    format!("{name}-cached-{STACK}-v{version}.zip")
+pub fn buildpack_file(name: &str, stack: &str, version: &str) -> String {
+    format!("{name}-cached-{stack}-v{version}.zip")
 }
 
 fn helpdesk() -> AppPlan {

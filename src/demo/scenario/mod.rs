@@ -29,7 +29,7 @@ pub enum Scenario {
     C2,
     /// A delete pipeline runs in production; after the rebuild a test's buildpack is first in line
     GovukPaas,
-    /// Deploys, tests, a scale-down, a throttled minute, a restart, a new buildpack: nothing pages
+    /// Deploys, tests, a scale-down, a throttled minute, a restart, a new buildpack and stack: nothing pages
     OrdinaryDay,
 }
 

@@ -2,9 +2,9 @@
 //!
 //! A deployer begins a new service, a release rolls out slowly, traffic is shifted, acceptance tests
 //! come and go in AWS and on Cloud Foundry, the night is quieter than the day, AWS asks for fewer
-//! calls, moored itself is restarted, and the platform gets a new buildpack. What moored must do:
-//! nothing that anybody would be woken for. Whatever is on its way is converging, what cannot be read
-//! is unknown, and neither is ever a finding; what waits for a restage is good to know.
+//! calls, moored itself is restarted, and the platform gets a new buildpack and a new stack. What
+//! moored must do: nothing that anybody would be woken for. Whatever is on its way is converging, what
+//! cannot be read is unknown, and neither is ever a finding; what waits for a restage is good to know.
 
 mod cloud_foundry;
 
@@ -53,6 +53,7 @@ pub fn steps() -> Vec<Step> {
         moored_is_restarted(),
         cloud_foundry::a_new_buildpack(),
         cloud_foundry::the_apps_are_built_again(),
+        cloud_foundry::a_stack_roll(),
     ]
 }
 

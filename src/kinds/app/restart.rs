@@ -43,7 +43,8 @@ const UNREAD_GROUP: &str = "unread:runningEnvironment";
 /// Why an auditor is told no more: labels and variables change the same stamp.
 const TOUCHED: &str = "whether a restart is needed: what of the app changed is told to cloud_controller.admin_read_only, or a Space Developer";
 /// Why nothing is suspected of what changed long ago.
-const FORGOTTEN: &str = "whether a restart is needed: what changed is older than the audit log, and moored did not watch then";
+const FORGOTTEN: &str =
+    "whether a restart is needed: what changed is older than the audit log, and moored did not watch then";
 
 /// What is said of an app.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,15 +1,17 @@
 //! What an ordinary day brings on Cloud Foundry.
 //!
 //! Acceptance tests push an app and make a buildpack, and take both away; an app is deployed without
-//! a gap; the platform gets a new buildpack, and what was built with the old one is built again. What
-//! moored must do: call the first three on their way, and the last one good to know, once for all
-//! apps. [`super::steps`] puts the steps between the others.
+//! a gap; the platform gets a new buildpack, and what was built with the old one is built again; at
+//! last a stack is rolled. What moored must do: call the first three on their way, and the others good
+//! to know, once for all apps. [`super::steps`] puts the steps between the others.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{TWO_READINGS, quiet};
 use crate::demo::outside::{Report, text};
-use crate::demo::platform::cloud_foundry::{HELPDESK, HOST, ORGANIZATION, RUBY, SPACE, SURVEYS, buildpack_file};
+use crate::demo::platform::cloud_foundry::{
+    BUILDPACKS, HELPDESK, HOST, NEXT_STACK, ORGANIZATION, RUBY, SPACE, STACK, SURVEYS, buildpack_file,
+};
 use crate::demo::scenario::on_foundation;
 use crate::demo::scenario::sights::{SOON, all_in_sync, calm, drifted, entry, listed, no_finding};
 use crate::demo::script::{Act, Expectation, Seen, Sees, Step, expect};
@@ -116,6 +118,26 @@ pub fn the_apps_are_built_again() -> Step {
     }
 }
 
+pub fn a_stack_roll() -> Step {
+    Step {
+        title: "a stack roll",
+        story: "The operator adds the stack cflinuxfs5 with buildpacks of its own, not enabled yet, and calls cflinuxfs4 \
+                deprecated. All three apps run on as before: they are to be moved some day, one cause and one group.",
+        act: Act::Cloud(roll_the_stack),
+        look: &["curl -s {api}/api/v1/report | jq '.findings[] | {name, drift, severity, message, group}'"],
+        shows_check: true,
+        expect: vec![
+            expect("all three apps wait for another stack, in one group", SOON, Sees::Report(one_group_of_three)),
+            expect(
+                "`moored check` exits 2, and knows of nothing else",
+                SOON,
+                Sees::Check { exit: 2, says: one_group_of_three },
+            ),
+            good_to_know(),
+        ],
+    }
+}
+
 fn run_acceptance_tests(cloud: &Cloud, now: Timestamp) -> Result<(), ApiError> {
     on_foundation(cloud, HOST, |foundation| {
         foundation.act_as("cats@example.com");
@@ -150,13 +172,29 @@ fn rolling_push(cloud: &Cloud, app: &str, now: Timestamp) -> Result<(), ApiError
 fn upload_buildpack(cloud: &Cloud, now: Timestamp) -> Result<(), ApiError> {
     on_foundation(cloud, HOST, |foundation| {
         foundation.act_as("platform@example.com");
-        let buildpack = foundation.buildpack_guid(RUBY, Some("cflinuxfs4"))?;
-        foundation.upload_buildpack(&buildpack, &buildpack_file(RUBY, "1.10.26"), now).then_some(())
+        let buildpack = foundation.buildpack_guid(RUBY, Some(STACK))?;
+        foundation.upload_buildpack(&buildpack, &buildpack_file(RUBY, STACK, "1.10.26"), now).then_some(())
     })
 }
 
 fn build_again(cloud: &Cloud, now: Timestamp) -> Result<(), ApiError> {
     [HELPDESK, SURVEYS].into_iter().try_for_each(|app| rolling_push(cloud, app, now))
+}
+
+/// The buildpacks of the new stack come behind those of the old one, in the same order.
+fn roll_the_stack(cloud: &Cloud, now: Timestamp) -> Result<(), ApiError> {
+    on_foundation(cloud, HOST, |foundation| {
+        foundation.act_as("platform@example.com");
+        foundation.add_stack(NEXT_STACK);
+        for (name, version) in BUILDPACKS {
+            let buildpack = foundation.create_buildpack(name, Some(NEXT_STACK), Some(usize::MAX), now);
+            let file = buildpack_file(name, NEXT_STACK, version);
+            foundation.upload_buildpack(&buildpack, &file, now).then_some(())?;
+            // Nothing detects them before they are declared.
+            foundation.enable_buildpack(&buildpack, false, now).then_some(())?;
+        }
+        foundation.set_stack_state(STACK, "DEPRECATED", now).then_some(())
+    })
 }
 
 fn tests_are_on_their_way(report: &Report) -> Seen {
@@ -182,12 +220,21 @@ fn helpdesk_is_converging(report: &Report) -> Seen {
 }
 
 fn one_group_of_two(report: &Report) -> Seen {
+    one_group(report, "Buildpacks", RUBY, 2)
+}
+
+fn one_group_of_three(report: &Report) -> Seen {
+    one_group(report, "Stack", STACK, 3)
+}
+
+/// So many apps are latent for this one cause, and nothing else is found.
+fn one_group(report: &Report, kind: &str, name: &str, apps: usize) -> Seen {
     let grouped = drifted(report, "App", "latent").filter(|finding| {
-        text(finding, "/group/root/kind") == "Buildpacks"
-            && text(finding, "/group/root/name") == RUBY
-            && finding.pointer("/group/size").and_then(serde_json::Value::as_u64) == Some(2)
+        text(finding, "/group/root/kind") == kind
+            && text(finding, "/group/root/name") == name
+            && finding.pointer("/group/size").and_then(serde_json::Value::as_u64) == u64::try_from(apps).ok()
             && text(finding, "/severity") == "info"
     });
     let (grouped, all) = (grouped.count(), report.list("findings").len());
-    if (grouped, all) == (2, 2) { Ok(format!("{grouped} apps, one cause")) } else { Err(listed(report)) }
+    if (grouped, all) == (apps, apps) { Ok(format!("{grouped} apps, one cause")) } else { Err(listed(report)) }
 }
