@@ -10,7 +10,6 @@ use jiff::Timestamp;
 
 use super::allow_list::STS_GET_CALLER_IDENTITY;
 use super::read::ReadContext;
-use crate::core::arn::is_account;
 use crate::core::observation::{Failure, IdentityState, Reason};
 
 /// Whose credentials a session has, as far as is known.
@@ -26,7 +25,7 @@ pub struct Identity {
     pub seen: Option<Arc<str>>,
     /// When STS answered, or did not.
     pub checked_at: Timestamp,
-    /// Why there is no answer.
+    /// Why there is no answer, or what a mismatch means where "another account" does not say it.
     pub failure: Option<Failure>,
 }
 
@@ -35,21 +34,15 @@ impl Identity {
     pub fn believe(&self) -> Result<(), Failure> {
         match (self.state, &self.failure) {
             (IdentityState::Verified | IdentityState::Simulated, _) => Ok(()),
-            (IdentityState::Mismatch, _) => {
-                let seen = self.seen.as_deref().unwrap_or("another");
-                if !is_account(&self.account) {
-                    let detail = format!(
-                        "the foundation answers as {seen}, which is not what the manifest pins — check `api` and the guids of `organizations`; see `moored whoami`"
-                    );
-                    return Err(Failure::new(Reason::IdentityMismatch, detail));
-                }
+            (IdentityState::Mismatch | IdentityState::Unverified, Some(failure)) => Err(failure.clone()),
+            (IdentityState::Mismatch, None) => {
                 let detail = format!(
-                    "credentials belong to account {seen}, declared is {} — check the role and the profile; see `moored whoami`",
+                    "credentials belong to account {}, declared is {} — check the role and the profile; see `moored whoami`",
+                    self.seen.as_deref().unwrap_or("another"),
                     self.account
                 );
                 Err(Failure::new(Reason::IdentityMismatch, detail))
             }
-            (IdentityState::Unverified, Some(failure)) => Err(failure.clone()),
             (IdentityState::Unverified, None) => {
                 let detail = format!("it is not known whether the credentials belong to account {}", self.account);
                 Err(Failure::new(Reason::IdentityUnverified, detail))

@@ -14,7 +14,7 @@ use super::read::ReadContext;
 use super::types::Organization;
 use crate::aws::identity::Identity;
 use crate::core::desired::Foundation;
-use crate::core::observation::IdentityState;
+use crate::core::observation::{Failure, IdentityState, Reason};
 
 /// Signs in, and compares the organisations whose guid is pinned. Without one, that the
 /// credentials are good here is all there is to know.
@@ -22,7 +22,13 @@ pub async fn check(context: &ReadContext, foundation: &Foundation, simulated: bo
     let contradiction = contradiction(context, foundation).await;
     let (state, seen, failure) = match contradiction {
         Err(failure) => (IdentityState::Unverified, None, Some(failure.into())),
-        Ok(Some(seen)) => (IdentityState::Mismatch, Some(seen.into()), None),
+        Ok(Some(seen)) => {
+            let detail = format!(
+                "the foundation answers as {seen}, which is not what the manifest pins — check `api` and the guids of `organizations`; see `moored whoami`"
+            );
+            let failure = Failure::new(Reason::IdentityMismatch, detail);
+            (IdentityState::Mismatch, Some(seen.into()), Some(failure))
+        }
         Ok(None) if simulated => (IdentityState::Simulated, Some(foundation.host.clone()), None),
         Ok(None) => (IdentityState::Verified, Some(foundation.host.clone()), None),
     };

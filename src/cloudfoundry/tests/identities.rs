@@ -38,7 +38,9 @@ async fn a_pinned_guid_is_compared_with_the_one_of_that_name() {
     let wrong = checked(&platform, &[("shop, north", Some("g-2"))]).await;
     assert_eq!(wrong.state, IdentityState::Mismatch);
     assert_eq!(wrong.seen.as_deref(), Some("api.example.com with organisation Shop, North as g-1"));
-    assert_eq!(wrong.believe().unwrap_err().reason, Reason::IdentityMismatch);
+    let failure = wrong.believe().unwrap_err();
+    assert_eq!(failure.reason, Reason::IdentityMismatch);
+    assert!(failure.detail.starts_with("the foundation answers as "), "{}", failure.detail);
 }
 
 #[tokio::test]
